@@ -1,0 +1,49 @@
+/** The contract between the block loop of a worker and the scanners it runs. */
+
+/**
+ * One block of memory, borrowed for the duration of a `scan` call. `bytes` is one contiguous stretch of guest physical
+ * memory: the block itself between `ownedStart` and `ownedEnd` (offsets), some bytes before it to look back at, and
+ * enough bytes behind it to finish a match that starts inside.
+ */
+export interface ScanWindow {
+  readonly bytes: Uint8Array
+  /** Guest physical address of `bytes[0]`. */
+  readonly gpa: number
+  /** A match is reported iff `ownedStart` ≤ its start < `ownedEnd`, so each is reported by exactly one block. */
+  readonly ownedStart: number
+  readonly ownedEnd: number
+  /** `bytes[0]` is the first byte of a stretch: a hole, a gap or the scan's range lies before it. */
+  readonly beginsStretch: boolean
+  /** The last byte is the last one of its stretch. */
+  readonly endsStretch: boolean
+}
+
+/** Names a YARA string that matched. */
+export interface YaraLabel {
+  readonly namespace: string
+  readonly rule: string
+  /** The string's identifier, `$a`. */
+  readonly pattern: string
+}
+
+/** A YARA rule that holds. */
+export interface RuleHit {
+  readonly namespace: string
+  readonly rule: string
+  readonly tags: readonly string[]
+  readonly meta: Readonly<Record<string, string | number | boolean>>
+}
+
+/** Takes what scanners find in the current window. Offsets are relative to `window.bytes`. */
+export interface MatchSink {
+  /** `pattern` is the index in `CompiledScan.patterns`. */
+  match(pattern: number, offset: number, length: number): void
+  yaraMatch(label: YaraLabel, offset: number, length: number): void
+  rule(hit: RuleHit): void
+}
+
+/** Finds matches in windows. One instance a thread, reused for every block. */
+export interface Scanner extends Disposable {
+  /** Reports every match that starts in the owned part, in ascending order of start within each pattern. */
+  scan(window: ScanWindow, sink: MatchSink): void
+}
