@@ -1,0 +1,17 @@
+/** From what was compiled to the scanners that a worker runs. */
+import { VmsiftError } from '../src/core/errors.js'
+import { openDatabase } from '../src/ffi/vectorscan.js'
+import type { CompiledScan } from '../src/scan/compiled-scan.js'
+import type { Scanner } from '../src/scan/scanner.js'
+import { PatternScanner } from './pattern-scanner.js'
+
+/** The scanners of this thread; each is to be disposed. */
+export function createScanners(compiled: CompiledScan): Scanner[] {
+  const scanners: Scanner[] = []
+  const { matcher } = compiled
+  if (matcher?.kind === 'vectorscan')
+    scanners.push(new PatternScanner(compiled, openDatabase(matcher.database)))
+  else if (matcher !== undefined) throw new VmsiftError('not-supported', 'embedded matcher: not there yet')
+  if (compiled.yara !== undefined) throw new VmsiftError('not-supported', 'yara rules: not there yet')
+  return scanners
+}

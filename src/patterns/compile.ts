@@ -1,0 +1,98 @@
+/** Pattern specifications to what the workers need: everything is checked here, before a scan starts. */
+import { VmsiftError } from '../core/errors.js'
+import { compileExpressions, ExpressionRefused, vectorscanVersion } from '../ffi/vectorscan.js'
+import type { CompiledMatcher, CompiledPattern, CompiledScan, CompileOptions } from '../scan/compiled-scan.js'
+import type { MatcherChoice, PatternSpec } from '../scan/pattern-spec.js'
+import { expressionsOf } from './expressions.js'
+import { hasAssertions, lengthsOf } from './measure.js'
+import { parseHex } from './parse-hex.js'
+import { parseText } from './parse-text.js'
+import { printExpression } from './print.js'
+
+/** Longest match of an unbounded regular expression, unless another bound is asked for. */
+export const DEFAULT_MAX_MATCH_BYTES = 4096
+const HIGHEST_MAX_MATCH_BYTES = 1 << 20
+
+/**
+ * Parses, checks and compiles what is looked for.
+ * @throws VmsiftError `bad-argument` (no pattern, wrong option), `bad-pattern`, `bad-rule`, `ffi-unavailable`.
+ */
+export async function compileScan(
+  specs: readonly PatternSpec[],
+  options: CompileOptions = {},
+): Promise<CompiledScan> {
+  if (specs.length === 0)
+    throw new VmsiftError('bad-argument', 'nothing to look for: give a text, bytes, regex or YARA pattern')
+  const maxMatchBytes = options.maxMatchBytes ?? DEFAULT_MAX_MATCH_BYTES
+  if (!Number.isInteger(maxMatchBytes) || maxMatchBytes < 1 || maxMatchBytes > HIGHEST_MAX_MATCH_BYTES)
+    throw new VmsiftError(
+      'bad-argument',
+      `longest match must be 1 to ${HIGHEST_MAX_MATCH_BYTES} bytes, not ${maxMatchBytes}`,
+    )
+  const patterns = unique(specs).flatMap(spec => compilePattern(spec, maxMatchBytes))
+  const outermost = options.outermost ?? false
+  const longest = patterns.reduce((most, pattern) => Math.max(most, pattern.maxBytes), 0)
+  const looksAround = patterns.some(pattern => hasAssertions(pattern.node))
+  const matcher = patterns.length > 0 ? compileMatcher(patterns, options.matcher ?? 'auto') : undefined
+  return {
+    patterns,
+    ...(matcher === undefined ? {} : { matcher }),
+    outermost,
+    lookBehindBytes: (outermost ? Math.max(0, longest - 1) : 0) + (looksAround ? 1 : 0),
+    lookAheadBytes: Math.max(0, longest - 1) + (looksAround ? 2 : 0),
+    hints: [],
+  }
+}
+
+/** Engine with its version, as `info` and a scan's summary show it. */
+export function describeMatcher(choice: MatcherChoice = 'auto'): string {
+  const version = choice === 'embedded' ? undefined : vectorscanVersion()
+  return version === undefined ? 'embedded' : `vectorscan ${version}`
+}
+
+/** The same pattern given twice is looked for once. */
+function unique(specs: readonly PatternSpec[]): PatternSpec[] {
+  return [...new Map(specs.map(spec => [JSON.stringify(spec), spec])).values()]
+}
+
+function compilePattern(spec: PatternSpec, maxMatchBytes: number): CompiledPattern[] {
+  switch (spec.kind) {
+    case 'text':
+      return [measured('text', spec.text, parseText(spec.text, spec), Number.POSITIVE_INFINITY, false)]
+    case 'bytes':
+      return [measured('bytes', spec.hex, parseHex(spec.hex), Number.POSITIVE_INFINITY, false)]
+    case 'regex':
+      throw new VmsiftError('not-supported', `regex: not there yet ${maxMatchBytes}`)
+    case 'yara':
+      throw new VmsiftError('not-supported', 'yara: not there yet')
+  }
+}
+
+function measured(
+  scanner: CompiledPattern['scanner'],
+  rule: string,
+  node: CompiledPattern['node'],
+  limit: number,
+  lazy: boolean,
+): CompiledPattern {
+  const { min, max } = lengthsOf(node)
+  return { scanner, rule, node, minBytes: min, maxBytes: Math.min(max, limit), lazy }
+}
+
+function compileMatcher(patterns: readonly CompiledPattern[], choice: MatcherChoice): CompiledMatcher {
+  const version = vectorscanVersion()
+  if (version === undefined) throw new VmsiftError('not-supported', `embedded ${choice}: not there yet`)
+  const expressions = expressionsOf(patterns)
+  try {
+    const database = compileExpressions(expressions.map(expression => printExpression(expression.node)))
+    return { kind: 'vectorscan', version, database }
+  } catch (error) {
+    if (!(error instanceof ExpressionRefused)) throw error
+    const pattern = patterns[expressions[error.index]?.pattern ?? 0]
+    throw new VmsiftError(
+      'bad-pattern',
+      `vectorscan does not support pattern "${pattern?.rule}": ${error.message}; --matcher embedded does`,
+      { cause: error },
+    )
+  }
+}

@@ -1,0 +1,73 @@
+/**
+ * The expressions that are looked for on behalf of the patterns. The main thread compiles them, each worker derives
+ * the same list again to know what a hit means, so nothing but the patterns travels.
+ */
+import type { CompiledPattern } from '../scan/compiled-scan.js'
+import { hasAssertions, lengthsOf } from './measure.js'
+import type { PatternNode } from './node.js'
+import { concatOf, dropAssertions, trimHead, trimTail } from './trim.js'
+
+/** Longest piece of a fixed-length pattern that is looked for; the rest is compared afterwards. */
+const MAX_PIECE_BYTES = 256
+/** More branches than this are one expression. */
+const MAX_BRANCHES = 64
+
+/**
+ * One thing to look for.
+ * `exact`: a hit ending at e is a match of `length` bytes that starts at e − length.
+ * `prefix`: a match may start at e − length, its end must be found.
+ * `ends`: e is an end of what `trimTail` left of the pattern; starts must be found backwards.
+ */
+export type Expression =
+  | { readonly kind: 'exact'; readonly pattern: number; readonly node: PatternNode; readonly length: number }
+  | { readonly kind: 'prefix'; readonly pattern: number; readonly node: PatternNode; readonly length: number }
+  | { readonly kind: 'ends'; readonly pattern: number; readonly node: PatternNode }
+
+/** The expressions of all patterns, in order of the patterns. */
+export function expressionsOf(patterns: readonly CompiledPattern[]): Expression[] {
+  return patterns.flatMap((pattern, index) => expressionsOfPattern(pattern, index))
+}
+
+function expressionsOfPattern(pattern: CompiledPattern, index: number): Expression[] {
+  const branches = branchesOf(pattern.node)
+  if (!hasAssertions(pattern.node) && branches.length <= MAX_BRANCHES && branches.every(isFixed)) {
+    if (branches.every(branch => lengthsOf(branch).max <= MAX_PIECE_BYTES))
+      return branches.map(node => ({ kind: 'exact', pattern: index, node, length: lengthsOf(node).max }))
+    return branches.map(branch => {
+      const node = takePrefix(branch)
+      return { kind: 'prefix', pattern: index, node, length: lengthsOf(node).max }
+    })
+  }
+  return [{ kind: 'ends', pattern: index, node: trimHead(startsOnly(pattern.node)) }]
+}
+
+/** What is left of a pattern when only its starts matter and a superset of them will do. */
+export function startsOnly(node: PatternNode): PatternNode {
+  return trimTail(dropAssertions(node))
+}
+
+function branchesOf(node: PatternNode): readonly PatternNode[] {
+  return node.kind === 'alternate' ? node.items.flatMap(branchesOf) : [node]
+}
+
+function isFixed(node: PatternNode): boolean {
+  const { min, max } = lengthsOf(node)
+  return min === max
+}
+
+/** The first bytes of a fixed-length pattern. */
+function takePrefix(node: PatternNode): PatternNode {
+  const items: PatternNode[] = []
+  let left = MAX_PIECE_BYTES
+  for (const item of node.kind === 'concat' ? node.items : [node]) {
+    const { max } = lengthsOf(item)
+    if (max > left) {
+      if (item.kind === 'literal' && left > 0)
+        items.push({ kind: 'literal', bytes: item.bytes.slice(0, left) })
+      break
+    }
+    items.push(item)
+    left -= max
+  }
+  return items.length === 0 ? node : concatOf(items)
+}
