@@ -1,0 +1,259 @@
+/** Boots a lab guest under QEMU and holds it. */
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, readFile, rm, statfs, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Accelerator, chooseAccelerator } from './accelerator.js'
+import { GuestControl } from './control.js'
+import { type DumpFormat, dumpFormats, dumpGuest } from './dump.js'
+import { buildInitramfs } from './initramfs.js'
+import { fetchKernel, type Kernel } from './kernel.js'
+import { type QemuProcess, startQemu } from './qemu-process.js'
+import { QmpClient } from './qmp.js'
+import { type GuestTruth, readMarkers, readTruth } from './truth.js'
+
+export interface LabOptions {
+  readonly memoryMb: number
+  /** Added to the kernel's command line. */
+  readonly cmdline?: string
+  /** QEMU machine type; default `pc`. */
+  readonly machine?: string
+  /** Default `qemu64`, which boots without page-table isolation. */
+  readonly cpu?: string
+  readonly cpus?: number
+  /** 2 MiB pages the guest reserves at boot for the boundary markers; default an eighth of memory. */
+  readonly hugePages?: number
+  /** Default: KVM where a probe guest boots, else TCG. */
+  readonly accelerator?: Accelerator
+  readonly kernel?: Kernel
+  /** Modules to load, dependencies are added. */
+  readonly modules?: readonly string[]
+  /** A finished initramfs instead of the lab's own; it must answer on the control port as guest/init does. */
+  readonly initramfs?: Uint8Array
+  /** Milliseconds until the boot is given up; default two minutes. */
+  readonly timeoutMs?: number
+  /** More QEMU arguments. */
+  readonly qemuArgs?: readonly string[]
+  /** Fixed for a reproducible guest; random by default. */
+  readonly seed?: bigint
+}
+
+/** A running guest. Disposing kills QEMU and removes its files. */
+export interface LabGuest extends AsyncDisposable {
+  readonly name: string
+  /** QEMU's process id. */
+  readonly pid: number
+  readonly qmpPath: string
+  /** File that backs the guest's memory, mapped shared: live while the guest runs. */
+  readonly memoryPath: string
+  readonly memoryBytes: number
+  readonly accelerator: Accelerator
+  readonly kernel: Kernel
+  readonly qmp: QmpClient
+  /** As of the last `pause` (or the boot). */
+  readonly truth: GuestTruth
+  /** Runs one line of shell in the guest; hangs while it is paused. */
+  shell(command: string): Promise<string>
+  /** The guest's /proc/kallsyms. */
+  kallsyms(): Promise<string>
+  /** Reads the markers anew and stops the guest: from here to `resume`, `truth.markers` are exact. */
+  pause(): Promise<GuestTruth>
+  resume(): Promise<void>
+  /** The dump formats this QEMU and this machine's tools can write. */
+  formats(): Promise<DumpFormat[]>
+  /** Writes the paused guest's memory (pauses it if need be). */
+  dump(format: DumpFormat, path: string): Promise<void>
+  /** Kernel messages so far. */
+  serialLog(): Promise<string>
+}
+
+const MIB = 1 << 20
+
+/**
+ * Boots a guest and returns once its markers are planted and its truth is read.
+ * @throws Error with the end of the serial log when the kernel panics, QEMU ends, or the time is over.
+ */
+export async function bootLabGuest(options: LabOptions): Promise<LabGuest> {
+  const kernel = options.kernel ?? (await fetchKernel())
+  const initramfs = options.initramfs ?? (await buildInitramfs(kernel, options.modules))
+  const accelerator = options.accelerator ?? (await chooseAccelerator(kernel))
+  const workDir = await makeWorkDir(options.memoryMb * MIB)
+  const seed = options.seed ?? randomBytes(8).readBigUInt64LE()
+  const files = {
+    initrd: join(workDir, 'initramfs'),
+    memory: join(workDir, 'memory'),
+    qmp: join(workDir, 'qmp'),
+    control: join(workDir, 'control'),
+    serial: join(workDir, 'serial'),
+  }
+  await writeFile(files.initrd, initramfs)
+  const name = `vmsift-lab-${process.pid}-${randomBytes(3).toString('hex')}`
+  const args = qemuArguments(options, kernel, accelerator, seed, name, files)
+  const qemu = startQemu('qemu-system-x86_64', args, workDir)
+  const serialLog = (): Promise<string> => readFile(files.serial, 'utf8').catch(() => '')
+  try {
+    const deadline = Date.now() + (options.timeoutMs ?? 120_000)
+    const link = await orFailure(
+      openGuest(files, seed, deadline),
+      qemu,
+      serialLog,
+      options.timeoutMs ?? 120_000,
+    )
+    return labGuest({ name, qemu, files, options, accelerator, kernel, seed, serialLog, ...link })
+  } catch (error) {
+    await qemu.stop()
+    throw error
+  }
+}
+
+interface GuestFiles {
+  readonly initrd: string
+  readonly memory: string
+  readonly qmp: string
+  readonly control: string
+  readonly serial: string
+}
+
+interface GuestLink {
+  readonly qmp: QmpClient
+  readonly control: GuestControl
+  readonly truth: GuestTruth
+}
+
+async function openGuest(files: GuestFiles, seed: bigint, deadline: number): Promise<GuestLink> {
+  const control = await GuestControl.connect(files.control, deadline)
+  const qmp = await QmpClient.connect(files.qmp, deadline)
+  await control.ready()
+  return { qmp, control, truth: await readTruth(control, seed) }
+}
+
+/** The work's result, unless QEMU ends, the kernel panics or the time is over before. */
+async function orFailure<T>(
+  work: Promise<T>,
+  qemu: QemuProcess,
+  serialLog: () => Promise<string>,
+  timeoutMs: number,
+): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const tail = async (): Promise<string> => (await serialLog()).trimEnd().split('\n').slice(-12).join('\n')
+  const started = Date.now()
+  const failure = new Promise<never>((_, reject) => {
+    const look = async (): Promise<void> => {
+      if ((await serialLog()).includes('Kernel panic'))
+        return reject(new Error(`the lab guest's kernel panicked\n${await tail()}`))
+      if (Date.now() - started > timeoutMs)
+        return reject(new Error(`the lab guest was not up after ${timeoutMs / 1000} s\n${await tail()}`))
+      timer = setTimeout(look, 200)
+    }
+    void look()
+    void qemu.ended.then(async said => reject(new Error(`QEMU ended: ${said}\n${await tail()}`)))
+  })
+  work.catch(() => undefined)
+  try {
+    return await Promise.race([work, failure])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+function qemuArguments(
+  options: LabOptions,
+  kernel: Kernel,
+  accelerator: Accelerator,
+  seed: bigint,
+  name: string,
+  files: GuestFiles,
+): string[] {
+  const { memoryMb, machine = 'pc', cpu = 'qemu64', cpus = 1 } = options
+  const hugePages = options.hugePages ?? Math.floor(memoryMb / 16)
+  const cmdline = [
+    'console=ttyS0 quiet panic=-1 init_on_free=1',
+    hugePages > 0 ? `hugepages=${hugePages}` : '',
+    `vmsift.seed=${seed.toString(16)}`,
+    options.cmdline ?? '',
+  ]
+  const bus = machine === 'microvm' ? 'virtio-serial-device' : 'virtio-serial-pci'
+  return [
+    ...['-name', name, '-nodefaults', '-display', 'none', '-no-reboot'],
+    ...['-machine', `${machine},memory-backend=ram`, '-cpu', cpu, '-smp', String(cpus)],
+    ...['-accel', accelerator === 'kvm' ? 'kvm' : 'tcg,thread=single'],
+    ...['-m', `${memoryMb}M`],
+    ...['-object', `memory-backend-file,id=ram,size=${memoryMb}M,mem-path=${files.memory},share=on`],
+    ...['-kernel', kernel.vmlinuz, '-initrd', files.initrd, '-append', cmdline.join(' ')],
+    ...['-serial', `file:${files.serial}`],
+    ...['-qmp', `unix:${files.qmp},server=on,wait=off`],
+    ...['-chardev', `socket,id=lab,path=${files.control},server=on,wait=off`],
+    ...['-device', bus, '-device', 'virtserialport,chardev=lab,name=vmsift.lab'],
+    ...(machine === 'microvm' ? [] : ['-device', 'vmcoreinfo']),
+    ...(options.qemuArgs ?? []),
+  ]
+}
+
+/** On tmpfs where the memory fits, so that the guest's writes cause no disk traffic. */
+async function makeWorkDir(memoryBytes: number): Promise<string> {
+  try {
+    const { bavail, bsize } = await statfs('/dev/shm')
+    if (bavail * bsize > memoryBytes * 1.2 + 128 * MIB) return await mkdtemp('/dev/shm/vmsift-lab-')
+  } catch {
+    // No tmpfs to be had: the disk does as well.
+  }
+  return mkdtemp(join(tmpdir(), 'vmsift-lab-'))
+}
+
+interface GuestParts extends GuestLink {
+  readonly name: string
+  readonly qemu: QemuProcess
+  readonly files: GuestFiles
+  readonly options: LabOptions
+  readonly accelerator: Accelerator
+  readonly kernel: Kernel
+  readonly seed: bigint
+  serialLog(): Promise<string>
+}
+
+function labGuest(parts: GuestParts): LabGuest {
+  const { qmp, control, qemu, files, seed } = parts
+  let truth = parts.truth
+  let paused = false
+  const guest: LabGuest = {
+    name: parts.name,
+    pid: qemu.pid,
+    qmpPath: files.qmp,
+    memoryPath: files.memory,
+    memoryBytes: parts.options.memoryMb * MIB,
+    accelerator: parts.accelerator,
+    kernel: parts.kernel,
+    qmp,
+    get truth() {
+      return truth
+    },
+    shell: command => control.shell(command),
+    kallsyms: () => control.shell('cat /proc/kallsyms'),
+    async pause() {
+      if (!paused) {
+        const markers = await readMarkers(control, seed)
+        await qmp.execute('stop')
+        paused = true
+        truth = { ...truth, markers }
+      }
+      return truth
+    },
+    async resume() {
+      await qmp.execute('cont')
+      paused = false
+    },
+    formats: () => dumpFormats(qmp),
+    async dump(format, path) {
+      await guest.pause()
+      await rm(path, { force: true })
+      await dumpGuest(qmp, format, path, { path: files.memory, bytes: guest.memoryBytes })
+    },
+    serialLog: parts.serialLog,
+    async [Symbol.asyncDispose]() {
+      control.close()
+      qmp.close()
+      await qemu.stop()
+    },
+  }
+  return guest
+}

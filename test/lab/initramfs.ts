@@ -1,0 +1,54 @@
+/** The guest's first file system: busybox, the init script, the marker program and a few modules. */
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { runCommand } from './command.js'
+import { CPIO_CHARACTER_DEVICE, CPIO_DIRECTORY, CPIO_FILE, CPIO_PROGRAM, writeCpio } from './cpio.js'
+import type { Kernel } from './kernel.js'
+import { collectModules } from './modules.js'
+
+/** The control port needs the first two; qemu_fw_cfg hands VMCOREINFO to QEMU; the others are there to be found. */
+export const LAB_MODULES = [
+  'virtio_pci',
+  'virtio_mmio',
+  'virtio_console',
+  'qemu_fw_cfg',
+  'brd',
+  'dummy',
+  'loop',
+]
+
+/** The archive for `-initrd`, uncompressed. Compiles the marker program. */
+export async function buildInitramfs(
+  kernel: Kernel,
+  moduleNames: readonly string[] = LAB_MODULES,
+): Promise<Buffer> {
+  const modules = await collectModules(kernel.modules, moduleNames)
+  const order = modules.map(module => `${module.name}.ko\n`).join('')
+  return writeCpio([
+    ...['bin', 'dev', 'lib', 'lib/modules'].map(path => ({ path, mode: CPIO_DIRECTORY })),
+    { path: 'dev/console', mode: CPIO_CHARACTER_DEVICE, device: [5, 1] },
+    { path: 'init', mode: CPIO_PROGRAM, data: await readFile(guestFile('init')) },
+    { path: 'bin/busybox', mode: CPIO_PROGRAM, data: await readFile(kernel.busybox) },
+    { path: 'bin/marker', mode: CPIO_PROGRAM, data: await compileStatic(guestFile('marker.c')) },
+    { path: 'lib/modules/order', mode: CPIO_FILE, data: Buffer.from(order) },
+    ...modules.map(({ name, data }) => ({ path: `lib/modules/${name}.ko`, mode: CPIO_FILE, data })),
+  ])
+}
+
+/** Compiles one C file into a static, stripped program and returns its bytes. */
+export async function compileStatic(source: string): Promise<Buffer> {
+  const dir = await mkdtemp(join(tmpdir(), 'vmsift-cc-'))
+  try {
+    const program = join(dir, 'program')
+    await runCommand('gcc', ['-O1', '-Wall', '-static', '-pthread', '-s', '-o', program, source])
+    return await readFile(program)
+  } finally {
+    await rm(dir, { recursive: true, force: true })
+  }
+}
+
+function guestFile(name: string): string {
+  return fileURLToPath(new URL(`guest/${name}`, import.meta.url))
+}
