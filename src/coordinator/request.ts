@@ -1,0 +1,102 @@
+/** What a caller asks of a scan, and its defaults. */
+
+import { hex } from '../core/address.js'
+import { VmsiftError } from '../core/errors.js'
+import type { MemoryRun } from '../core/memory.js'
+import { clipRuns, totalBytes } from '../core/runs.js'
+import type { CompiledScan } from '../scan/compiled-scan.js'
+import type { Fault } from '../scan/messages.js'
+import type { MatcherChoice, PatternSpec } from '../scan/pattern-spec.js'
+import { defaultJobs } from './jobs.js'
+import type { Target } from './target.js'
+
+export interface ScanRequest {
+  readonly patterns: readonly PatternSpec[]
+  /** Guest physical, end exclusive; matches lie wholly inside. Default: all memory. */
+  readonly range?: { readonly start: number; readonly end: number }
+  /** Worker threads; default: the processors this process may use. */
+  readonly jobs?: number
+  /** Stop after so many matches. */
+  readonly limit?: number
+  /** Bytes to keep on either side of each match. */
+  readonly contextBytes?: number
+  /** Longest match of a regular expression without a bound; default 4096. */
+  readonly maxMatchBytes?: number
+  /** Drop a match that lies inside an earlier one of the same pattern. */
+  readonly outermost?: boolean
+  /** Deliver matches in ascending order of address. */
+  readonly sort?: boolean
+  /** Default `auto`: Vectorscan where its library is found. */
+  readonly matcher?: MatcherChoice
+  /** Ends the scan early; what was found is delivered, and the summary says `complete: false`. */
+  readonly signal?: AbortSignal
+  /** Seconds between progress events; default: none. */
+  readonly progressSeconds?: number
+  /** Takes hints for a person, such as how to get a faster matcher. */
+  readonly onHint?: (line: string) => void
+  /** For measuring and tests; the answers don't depend on them. */
+  readonly tuning?: ScanTuning
+}
+
+export interface ScanTuning {
+  readonly blockBytes?: number
+  readonly partitionBytes?: number
+  readonly fault?: Fault
+}
+
+const MAX_JOBS = 256
+const MAX_CONTEXT_BYTES = 65536
+/** Big enough to make the cost of a call vanish, small enough to cancel within a few milliseconds. */
+const BLOCK_BYTES = 4 * 2 ** 20
+/** YARA evaluates whole rules on each region, so regions are larger. */
+const YARA_BLOCK_BYTES = 16 * 2 ** 20
+/** A sorted block is held in memory whole. */
+const SORTED_BLOCK_BYTES = 2 ** 20
+
+/** Checks the numbers of a request. @throws VmsiftError `bad-argument` or `out-of-range` naming the field. */
+export function checkRequest(target: Target, request: ScanRequest): void {
+  checkCount('jobs', request.jobs, 1, MAX_JOBS)
+  checkCount('limit', request.limit, 1, Number.MAX_SAFE_INTEGER)
+  checkCount('contextBytes', request.contextBytes, 0, MAX_CONTEXT_BYTES)
+  const range = request.range
+  if (range === undefined) return
+  if (!(range.start < range.end))
+    throw new VmsiftError(
+      'bad-argument',
+      `range is empty or backwards: ${hex(range.start)}-${hex(range.end)}`,
+    )
+  if (scanRuns(target, request).length === 0)
+    throw new VmsiftError(
+      'out-of-range',
+      `range ${hex(range.start)}-${hex(range.end)} holds no memory; memory ends at ${hex(target.maxAddress)}`,
+      { detail: { ...range } },
+    )
+}
+
+function checkCount(name: string, value: number | undefined, low: number, high: number): void {
+  if (value === undefined || (Number.isSafeInteger(value) && value >= low && value <= high)) return
+  throw new VmsiftError('bad-argument', `${name} must be a whole number from ${low} to ${high}, not ${value}`)
+}
+
+/** The part of the target's memory that is asked for. */
+export function scanRuns(target: Target, request: ScanRequest): readonly MemoryRun[] {
+  const { range } = request
+  return range === undefined ? target.runs : clipRuns(target.runs, range.start, range.end)
+}
+
+export interface Shape {
+  readonly runs: readonly MemoryRun[]
+  readonly bytesTotal: number
+  readonly jobs: number
+  readonly blockBytes: number
+}
+
+/** Block size and number of workers for this request: never more workers than blocks. */
+export function shapeOf(target: Target, request: ScanRequest, compiled: CompiledScan): Shape {
+  const runs = scanRuns(target, request)
+  const bytesTotal = totalBytes(runs)
+  const usual = compiled.yara === undefined ? BLOCK_BYTES : YARA_BLOCK_BYTES
+  const blockBytes = request.tuning?.blockBytes ?? (request.sort === true ? SORTED_BLOCK_BYTES : usual)
+  const blocks = Math.max(1, Math.ceil(bytesTotal / blockBytes))
+  return { runs, bytesTotal, jobs: Math.min(request.jobs ?? defaultJobs(), blocks), blockBytes }
+}

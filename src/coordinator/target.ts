@@ -1,0 +1,125 @@
+/** A target: guest memory that was found, opened and understood. */
+import { closeSync, fstatSync, openSync, type Stats, statSync } from 'node:fs'
+import { VmsiftError } from '../core/errors.js'
+import type { MemoryRun, PhysicalMemory } from '../core/memory.js'
+import { totalBytes } from '../core/runs.js'
+import { fileSource } from '../drivers/file-source.js'
+import { openMemory } from '../drivers/open.js'
+import type { DriverSpec } from '../drivers/spec.js'
+import { parseImage } from '../formats/detect.js'
+import type { Architecture, Image, ImageFormat, ImageNotes, ParseOptions } from '../formats/image.js'
+
+/** Guest memory. Dispose it when done; scans that run on it must have ended. */
+export interface Target extends Disposable {
+  /** As it was given. */
+  readonly path: string
+  readonly format: ImageFormat
+  readonly architecture: Architecture | undefined
+  /** Guest physical ranges that are memory: sorted, disjoint, touching ones merged. */
+  readonly runs: readonly MemoryRun[]
+  /** Bytes of memory in all. */
+  readonly bytes: number
+  /** Highest address of memory, inclusive. */
+  readonly maxAddress: number
+  readonly notes: ImageNotes
+  /** Oddities of the image worth telling a person. */
+  readonly warnings: readonly string[]
+  /** A reader for this thread, opened at its first use. */
+  readonly memory: PhysicalMemory
+  /** What workers open. */
+  readonly driver: DriverSpec
+}
+
+/**
+ * Opens a snapshot file; the format is found from its bytes.
+ * @throws VmsiftError `target-not-found`, `target-unreadable`, `target-empty`, `target-compressed`, `target-unsupported`
+ * or `image-corrupt`, each saying what to do.
+ */
+export async function openTarget(path: string, options: ParseOptions = {}): Promise<Target> {
+  const fd = openFile(path)
+  try {
+    return new FileTarget(path, fd, parseImage(fileSource(fd), options))
+  } catch (error) {
+    closeSync(fd)
+    throw error
+  }
+}
+
+class FileTarget implements Target {
+  readonly path: string
+  readonly format: ImageFormat
+  readonly architecture: Architecture | undefined
+  readonly runs: readonly MemoryRun[]
+  readonly bytes: number
+  readonly maxAddress: number
+  readonly notes: ImageNotes
+  readonly warnings: readonly string[]
+  readonly driver: DriverSpec
+  #memory: PhysicalMemory | undefined
+  #open = true
+
+  constructor(path: string, fd: number, image: Image) {
+    this.path = path
+    this.format = image.format
+    this.architecture = image.architecture
+    this.runs = image.runs
+    this.bytes = totalBytes(image.runs)
+    const last = image.runs.at(-1)
+    this.maxAddress = last === undefined ? 0 : last.gpa + last.length - 1
+    this.notes = image.notes
+    this.warnings = image.warnings
+    this.driver = { kind: 'file', path, fd, runs: image.runs, storage: image.storage, map: true }
+  }
+
+  get memory(): PhysicalMemory {
+    if (!this.#open) throw new VmsiftError('bad-argument', `target is closed: ${this.path}`)
+    // this thread copies: a view could die under its reader while the event loop is elsewhere
+    this.#memory ??= openMemory({ ...this.driver, map: false })
+    return this.#memory
+  }
+
+  [Symbol.dispose](): void {
+    if (!this.#open) return
+    this.#open = false
+    this.#memory?.[Symbol.dispose]()
+    closeSync(this.driver.fd)
+  }
+}
+
+function openFile(path: string): number {
+  const stat = attempt(path, () => statSync(path))
+  if (stat.isDirectory())
+    throw new VmsiftError(
+      'target-unreadable',
+      `target is a directory: ${path}; give a memory image inside it`,
+    )
+  if (!stat.isFile() && !stat.isBlockDevice())
+    throw new VmsiftError('target-unreadable', `target is not a file: ${path} (${kindOf(stat)})`)
+  const fd = attempt(path, () => openSync(path, 'r'))
+  if (fstatSync(fd).size > 0 || stat.isBlockDevice()) return fd
+  closeSync(fd)
+  throw new VmsiftError('target-empty', `target is empty: ${path} has 0 bytes; was the dump finished?`)
+}
+
+function attempt<T>(path: string, call: () => T): T {
+  try {
+    return call()
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code
+    if (code === 'ENOENT' || code === 'ENOTDIR')
+      throw new VmsiftError('target-not-found', `no such file: ${path}`, { cause: error })
+    if (code === 'EACCES' || code === 'EPERM')
+      throw new VmsiftError('target-unreadable', `not allowed to read ${path}; check its owner and mode`, {
+        cause: error,
+      })
+    throw new VmsiftError('target-unreadable', `can't open ${path}: ${code ?? String(error)}`, {
+      cause: error,
+    })
+  }
+}
+
+function kindOf(stat: Stats): string {
+  if (stat.isFIFO()) return 'a pipe: save it to a file first'
+  if (stat.isSocket()) return 'a socket'
+  return 'a device'
+}

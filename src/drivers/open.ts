@@ -1,0 +1,57 @@
+/** DriverSpec -> PhysicalMemory, in whichever thread it is called. */
+import { closeSync, fstatSync, openSync } from 'node:fs'
+import type { PhysicalMemory } from '../core/memory.js'
+import { tryLibc } from '../ffi/libc.js'
+import { openBlocks } from '../formats/open-blocks.js'
+import { openBlockMemory } from './block-memory.js'
+import { DirectMemory, type FileAids } from './direct-memory.js'
+import { FileHoles } from './file-holes.js'
+import { FileMap } from './file-map.js'
+import { fileSource } from './file-source.js'
+import { PageCache } from './page-cache.js'
+import type { DriverSpec } from './spec.js'
+
+/** Opens the memory that `spec` names; disposing it closes what was opened here. */
+export function openMemory(spec: DriverSpec): PhysicalMemory {
+  const { fd, close } = reopen(spec.fd)
+  const { size } = fstatSync(fd)
+  const memory =
+    spec.storage.kind === 'direct'
+      ? new DirectMemory(
+          spec.runs,
+          spec.storage.extents,
+          fd,
+          () => fstatSync(fd).size,
+          fileAids(fd, size, spec.map),
+        )
+      : openBlockMemory(spec.runs, openBlocks(spec.storage.index, fileSource(fd)))
+  const disposeMemory = memory[Symbol.dispose].bind(memory)
+  let open = true
+  memory[Symbol.dispose] = () => {
+    if (!open) return
+    open = false
+    disposeMemory()
+    close()
+  }
+  return memory
+}
+
+function fileAids(fd: number, size: number, map: boolean): FileAids {
+  const libc = tryLibc()
+  if (libc === undefined) return {}
+  const aids = { holes: new FileHoles(libc, fd), cache: new PageCache(libc, fd, size) }
+  return map ? { ...aids, map: new FileMap(libc, fd, size) } : aids
+}
+
+/** The same file through a descriptor of this thread's own, since a lease belongs to one; else the shared one. */
+function reopen(fd: number): { fd: number; close: () => void } {
+  if (process.platform === 'linux') {
+    try {
+      const own = openSync(`/proc/self/fd/${fd}`, 'r')
+      return { fd: own, close: () => closeSync(own) }
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === undefined) throw error
+    }
+  }
+  return { fd, close: () => undefined }
+}

@@ -1,0 +1,81 @@
+/** What the coordinator and its workers say to each other. All of it is plain data. */
+import type { Gap, MemoryRun } from '../core/memory.js'
+import type { DriverSpec } from '../drivers/spec.js'
+import type { CompiledScan } from './compiled-scan.js'
+import type { ControlBlock } from './control.js'
+import type { RuleHit, YaraLabel } from './scanner.js'
+
+/** Given to each worker once, at its start. */
+export interface WorkerContext {
+  readonly driver: DriverSpec
+  readonly compiled: CompiledScan
+  readonly control: ControlBlock['shared']
+  /** What is scanned: the image's runs inside the asked-for range. */
+  readonly runs: readonly MemoryRun[]
+  readonly blockBytes: number
+  readonly contextBytes: number
+  /** Matches come in ascending order within a partition. */
+  readonly sort: boolean
+  readonly workers: number
+  /** Makes the worker misbehave at a place of the test's choice. */
+  readonly fault?: Fault
+}
+
+/** For tests of the recovery itself: what a real crash does, at a known place. */
+export interface Fault {
+  readonly kind: 'throw' | 'exit'
+  /** The block that holds this address sets it off. */
+  readonly gpa: number
+  /** Only attempts below this number fail. */
+  readonly attempts: number
+}
+
+export interface ScanTask {
+  readonly kind: 'scan'
+  readonly partition: number
+  readonly attempt: number
+  readonly slot: number
+  /** Where to start: the partition's start, or where the attempt before was known to have come. */
+  readonly start: number
+  readonly end: number
+  /** Matches from `start` on that the coordinator already has. */
+  readonly skip: number
+}
+
+/** Frees what a thread has opened; a terminated thread would leak its mappings. */
+export interface CloseTask {
+  readonly kind: 'close'
+}
+
+export type WorkerTask = ScanTask | CloseTask
+
+/** Matches as columns, in order of discovery. Its buffers are transferred. */
+export interface MatchColumns {
+  readonly count: number
+  /** Index into the compiled patterns; from their number on, into `labels`. */
+  readonly pattern: Uint32Array
+  readonly gpa: Float64Array
+  readonly length: Uint32Array
+  /** Where each match's kept bytes end in `bytes`: data, then context. */
+  readonly dataEnd: Uint32Array
+  readonly contextEnd: Uint32Array
+  readonly bytes: Uint8Array
+}
+
+/** Worker to coordinator. */
+export interface Batch {
+  readonly partition: number
+  readonly attempt: number
+  readonly slot: number
+  readonly columns: MatchColumns
+  readonly labels: readonly YaraLabel[]
+  readonly rules: readonly RuleHit[]
+  readonly gaps: readonly Gap[]
+  /** Bytes scanned since the last batch. */
+  readonly scannedBytes: number
+  /** All blocks below are told; of the one that starts here, the first `resumeSkip` matches are. */
+  readonly resumeAt: number
+  readonly resumeSkip: number
+  /** The partition is done. */
+  readonly last: boolean
+}

@@ -1,0 +1,58 @@
+/** Cuts guest memory into the pieces that workers are given. */
+import type { MemoryRun } from '../core/memory.js'
+
+/** Addresses `start` ≤ gpa < `end`; holes may lie inside. */
+export interface Partition {
+  readonly index: number
+  readonly start: number
+  readonly end: number
+  /** Bytes of memory inside, holes not counted. */
+  readonly bytes: number
+}
+
+/** Smaller partitions cost more to hand out than they gain in balance. */
+const MIN_PARTITION_BYTES = 16 * 2 ** 20
+/** Larger ones make the last worker's tail long, and a retry dear. */
+const MAX_PARTITION_BYTES = 256 * 2 ** 20
+/** Partitions a worker should get at least, so that the load evens out. */
+const PARTITIONS_PER_JOB = 8
+
+/** A partition's size for so much memory and so many workers; a multiple of `blockBytes`. */
+export function partitionSize(totalBytes: number, jobs: number, blockBytes: number): number {
+  const even = totalBytes / (jobs * PARTITIONS_PER_JOB)
+  const size = Math.min(MAX_PARTITION_BYTES, Math.max(MIN_PARTITION_BYTES, even))
+  return Math.max(blockBytes, Math.ceil(size / blockBytes) * blockBytes)
+}
+
+/**
+ * Cuts `runs` (sorted, disjoint) into partitions of about `partitionBytes` of memory each. Cuts inside a run fall on
+ * addresses that are multiples of `blockBytes`. Small runs share a partition, so a million runs are not a million tasks.
+ */
+export function planPartitions(
+  runs: readonly MemoryRun[],
+  partitionBytes: number,
+  blockBytes: number,
+): Partition[] {
+  const partitions: Partition[] = []
+  let start = -1
+  let bytes = 0
+  const close = (end: number): void => {
+    partitions.push({ index: partitions.length, start, end, bytes })
+    start = -1
+    bytes = 0
+  }
+  for (const run of runs) {
+    const end = run.gpa + run.length
+    let at = run.gpa
+    while (at < end) {
+      if (start < 0) start = at
+      const wanted = at + partitionBytes - bytes
+      const cut = wanted >= end ? end : Math.max(wanted - (wanted % blockBytes), at + 1)
+      bytes += cut - at
+      at = cut
+      if (bytes >= partitionBytes - blockBytes) close(at)
+    }
+  }
+  if (start >= 0) close((runs.at(-1)?.gpa ?? 0) + (runs.at(-1)?.length ?? 0))
+  return partitions
+}

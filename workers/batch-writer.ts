@@ -1,0 +1,176 @@
+/** Collects what scanners find in a partition into columns, and posts them with bounded batches unread. */
+import { parentPort } from 'node:worker_threads'
+import type { Gap } from '../src/core/memory.js'
+import type { ControlBlock } from '../src/scan/control.js'
+import { MAX_DATA_BYTES } from '../src/scan/events.js'
+import type { Batch, MatchColumns, ScanTask } from '../src/scan/messages.js'
+import type { MatchSink, RuleHit, ScanWindow, YaraLabel } from '../src/scan/scanner.js'
+
+const MAX_MATCHES = 8192
+const MAX_BYTES = 512 * 1024
+/** A match waits no longer than this, and a block, before it is posted. */
+const MAX_DELAY_MS = 30
+
+/** Thrown through a scanner in the midst of a block when the scan has been cancelled. What was found is posted. */
+export class CancelledError extends Error {}
+
+export class BatchWriter implements MatchSink {
+  readonly #task: ScanTask
+  readonly #control: ControlBlock
+  readonly #patterns: number
+  readonly #contextBytes: number
+  #window: ScanWindow | undefined
+  #columns: Writable<MatchColumns>
+  #labels: YaraLabel[] = []
+  #labelIndex = new Map<string, number>()
+  #rules: RuleHit[] = []
+  #gaps: Gap[] = []
+  #scanned = 0
+  #used = 0
+  #resumeAt: number
+  #inBlock = 0
+  #flushedAt = performance.now()
+  #skip: number
+
+  /** `patterns` is the number of compiled patterns: YARA labels count from there. */
+  constructor(task: ScanTask, control: ControlBlock, patterns: number, contextBytes: number) {
+    this.#task = task
+    this.#control = control
+    this.#patterns = patterns
+    this.#contextBytes = contextBytes
+    this.#columns = newColumns()
+    this.#resumeAt = task.start
+    this.#skip = task.skip
+  }
+
+  /** Matches that follow are offsets into `window`. */
+  enter(window: ScanWindow): void {
+    this.#window = window
+  }
+
+  /** The block is whole: it and everything below `next` is told. */
+  blockDone(scannedBytes: number, next: number): void {
+    this.#scanned += scannedBytes
+    this.#resumeAt = next
+    this.#inBlock = 0
+    const waiting = this.#columns.count > 0 || this.#gaps.length > 0 || this.#rules.length > 0
+    if (waiting && performance.now() - this.#flushedAt > MAX_DELAY_MS) this.flush(false)
+  }
+
+  /** Bytes that can't be scanned; a gap that touches the last one of its kind extends it. */
+  gap(gap: Gap): void {
+    const before = this.#gaps.at(-1)
+    if (before !== undefined && before.reason === gap.reason && before.gpa + before.length === gap.gpa)
+      this.#gaps[this.#gaps.length - 1] = { ...before, length: before.length + gap.length }
+    else this.#gaps.push(gap)
+    this.#resumeAt = gap.gpa + gap.length
+    this.#inBlock = 0
+    if (this.#gaps.length >= MAX_MATCHES) this.flush(false)
+  }
+
+  rule(hit: RuleHit): void {
+    this.#rules.push(hit)
+  }
+
+  yaraMatch(label: YaraLabel, offset: number, length: number): void {
+    const key = `${label.namespace}\0${label.rule}\0${label.pattern}`
+    let index = this.#labelIndex.get(key)
+    if (index === undefined) {
+      index = this.#labels.push(label) - 1
+      this.#labelIndex.set(key, index)
+    }
+    this.match(this.#patterns + index, offset, length)
+  }
+
+  match(pattern: number, offset: number, length: number): void {
+    this.#inBlock++
+    if (this.#skip > 0) {
+      this.#skip--
+      return
+    }
+    const window = this.#window as ScanWindow
+    const columns = this.#columns
+    const at = columns.count++
+    columns.pattern[at] = pattern
+    columns.gpa[at] = window.gpa + offset
+    columns.length[at] = length
+    const kept = Math.min(length, MAX_DATA_BYTES)
+    this.#keep(window.bytes, offset, offset + kept)
+    columns.dataEnd[at] = this.#used
+    if (this.#contextBytes > 0) {
+      this.#keep(window.bytes, Math.max(0, offset - this.#contextBytes), offset + kept)
+      const end = offset + length
+      this.#keep(window.bytes, end, Math.min(window.bytes.length, end + this.#contextBytes))
+    }
+    columns.contextEnd[at] = this.#used
+    if (columns.count === MAX_MATCHES || this.#used >= MAX_BYTES) this.flush(false)
+  }
+
+  #keep(bytes: Uint8Array, from: number, to: number): void {
+    const columns = this.#columns
+    const length = to - from
+    if (this.#used + length > columns.bytes.length) {
+      const larger = new Uint8Array(Math.max(columns.bytes.length * 2, this.#used + length))
+      larger.set(columns.bytes)
+      columns.bytes = larger
+    }
+    // a loop beats set(subarray()) for the few bytes of a match
+    for (let i = 0; i < length; i++) columns.bytes[this.#used + i] = bytes[from + i] as number
+    this.#used += length
+  }
+
+  /** Posts what there is. `last` closes the partition. Waits while too many batches are unread, unless cancelled. */
+  flush(last: boolean): void {
+    const wanted = this.#control.acquire(this.#task.slot)
+    const { count, pattern, gpa, length, dataEnd, contextEnd, bytes } = this.#columns
+    const columns: MatchColumns = {
+      count,
+      pattern: pattern.slice(0, count),
+      gpa: gpa.slice(0, count),
+      length: length.slice(0, count),
+      dataEnd: dataEnd.slice(0, count),
+      contextEnd: contextEnd.slice(0, count),
+      bytes: bytes.slice(0, this.#used),
+    }
+    const batch: Batch = {
+      partition: this.#task.partition,
+      attempt: this.#task.attempt,
+      slot: this.#task.slot,
+      columns,
+      labels: this.#labels,
+      rules: this.#rules,
+      gaps: this.#gaps,
+      scannedBytes: this.#scanned,
+      resumeAt: this.#resumeAt,
+      resumeSkip: this.#inBlock,
+      last: last || !wanted,
+    }
+    parentPort?.postMessage(batch, buffersOf(columns))
+    this.#columns.count = 0
+    this.#used = 0
+    this.#rules = []
+    this.#gaps = []
+    this.#scanned = 0
+    this.#flushedAt = performance.now()
+    if (!wanted && !last) throw new CancelledError()
+  }
+}
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] }
+
+function newColumns(): Writable<MatchColumns> {
+  return {
+    count: 0,
+    pattern: new Uint32Array(MAX_MATCHES),
+    gpa: new Float64Array(MAX_MATCHES),
+    length: new Uint32Array(MAX_MATCHES),
+    dataEnd: new Uint32Array(MAX_MATCHES),
+    contextEnd: new Uint32Array(MAX_MATCHES),
+    bytes: new Uint8Array(64 * 1024),
+  }
+}
+
+function buffersOf(columns: MatchColumns): ArrayBuffer[] {
+  const { pattern, gpa, length, dataEnd, contextEnd, bytes } = columns
+  return [pattern, gpa, length, dataEnd, contextEnd, bytes].map(array => array.buffer as ArrayBuffer)
+}
