@@ -29,7 +29,8 @@ export class BatchWriter implements MatchSink {
   #used = 0
   #resumeAt: number
   #inBlock = 0
-  #flushedAt = performance.now()
+  readonly #startedAt = performance.now()
+  #flushedAt = this.#startedAt
   #skip: number
 
   /** `patterns` is the number of compiled patterns: YARA labels count from there. */
@@ -143,6 +144,7 @@ export class BatchWriter implements MatchSink {
       scannedBytes: this.#scanned,
       resumeAt: this.#resumeAt,
       resumeSkip: this.#inBlock,
+      milliseconds: performance.now() - this.#startedAt,
       last: last || !wanted,
     }
     parentPort?.postMessage(batch, buffersOf(columns))

@@ -1,7 +1,7 @@
 /** The worker threads: piscina behind the few calls that a scan needs. */
 import { Piscina } from 'piscina'
 import type { ErrorRecord } from '../core/errors.js'
-import type { Batch, CloseTask, ScanTask, WorkerContext } from '../scan/messages.js'
+import type { Batch, CloseTask, ScanTask } from '../scan/messages.js'
 
 /** Running from source or from the build: the worker is the same file beside it. */
 const SUFFIX = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
@@ -9,19 +9,17 @@ const WORKER = new URL(`../../workers/scan${SUFFIX}`, import.meta.url)
 
 export class ScanPool {
   readonly #piscina: Piscina
-  readonly #workers: number
 
-  constructor(workers: number, context: WorkerContext, onBatch: (batch: Batch) => void) {
-    this.#workers = workers
+  /** Starts one thread now, and up to `workers` as tasks come in. */
+  constructor(workers: number, onBatch: (batch: Batch) => void) {
     this.#piscina = new Piscina({
       filename: WORKER.href,
       name: 'run',
-      minThreads: workers,
+      minThreads: 1,
       maxThreads: workers,
       idleTimeout: Number.POSITIVE_INFINITY,
       concurrentTasksPerWorker: 1,
       recordTiming: false,
-      workerData: context,
       // node's own flags are not the workers' business, but source needs its loader there too
       execArgv: SUFFIX === '.ts' ? ['--import', 'tsx'] : [],
     })
@@ -37,8 +35,9 @@ export class ScanPool {
 
   /** Lets every thread close its driver, then ends them. Never longer than `graceMs` and the threads' own end. */
   async close(graceMs: number): Promise<void> {
-    const task: CloseTask = { kind: 'close' }
-    const closing = Array.from({ length: this.#workers }, () => this.#piscina.run(task))
+    const workers = this.#piscina.threads.length
+    const task: CloseTask = { kind: 'close', workers }
+    const closing = Array.from({ length: workers }, () => this.#piscina.run(task))
     let timer: NodeJS.Timeout | undefined
     const grace = new Promise(resolve => {
       timer = setTimeout(resolve, graceMs)

@@ -91,12 +91,18 @@ export interface Shape {
   readonly blockBytes: number
 }
 
-/** Block size and number of workers for this request: never more workers than blocks. */
-export function shapeOf(target: Target, request: ScanRequest, compiled: CompiledScan): Shape {
+/** Workers for this request: as asked for, but never more than there is memory to share out. */
+export function jobsFor(target: Target, request: ScanRequest): number {
+  const blocks = Math.ceil(
+    totalBytes(scanRuns(target, request)) / (request.tuning?.blockBytes ?? BLOCK_BYTES),
+  )
+  return Math.max(1, Math.min(request.jobs ?? defaultJobs(), blocks))
+}
+
+/** What is scanned, in which pieces, by how many. */
+export function shapeOf(target: Target, request: ScanRequest, compiled: CompiledScan, jobs: number): Shape {
   const runs = scanRuns(target, request)
-  const bytesTotal = totalBytes(runs)
   const usual = compiled.yara === undefined ? BLOCK_BYTES : YARA_BLOCK_BYTES
   const blockBytes = request.tuning?.blockBytes ?? (request.sort === true ? SORTED_BLOCK_BYTES : usual)
-  const blocks = Math.max(1, Math.ceil(bytesTotal / blockBytes))
-  return { runs, bytesTotal, jobs: Math.min(request.jobs ?? defaultJobs(), blocks), blockBytes }
+  return { runs, bytesTotal: totalBytes(runs), jobs, blockBytes }
 }

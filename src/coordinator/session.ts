@@ -12,15 +12,16 @@ import { EXPECTED_GAPS, type Gap } from '../core/memory.js'
 import { clipRuns } from '../core/runs.js'
 import { compileScan } from '../patterns/compile.js'
 import type { CompiledScan } from '../scan/compiled-scan.js'
+import { type Packed, pack } from '../scan/context.js'
 import { ControlBlock } from '../scan/control.js'
 import type { GapEvent, RuleEvent, ScanEvent, SummaryEvent } from '../scan/events.js'
-import type { Batch } from '../scan/messages.js'
+import type { Batch, WorkerContext } from '../scan/messages.js'
 import { type Partition, partitionSize, planPartitions } from '../scan/plan.js'
 import type { RuleHit } from '../scan/scanner.js'
 import { matchesOf } from './batch-events.js'
 import { GapJoiner } from './gap-joiner.js'
 import { ScanPool } from './pool.js'
-import { checkRequest, type ScanRequest, type Shape, shapeOf } from './request.js'
+import { checkRequest, jobsFor, type ScanRequest, type Shape, shapeOf } from './request.js'
 import type { Target } from './target.js'
 import { VERSION } from './version.js'
 
@@ -28,11 +29,22 @@ import { VERSION } from './version.js'
 const ATTEMPTS = 2
 /** Threads that do not come to an end by themselves within this time are ended. */
 const CLOSE_GRACE_MS = 2000
+/** A thread takes most of this to start, at the cost of those that run; a scan that ends sooner is not helped by another. */
+const THREAD_START_MS = 120
 /** After a stop, what workers have found already gets this long to arrive. */
 const LAST_WORDS_MS = 200
 
 /** Takes events; calls `taken` once it is done with them, which lets the worker go on. */
 export type Deliver = (events: Iterable<ScanEvent>, taken: () => void) => void
+
+/** What it takes to run partitions. */
+interface Crew {
+  readonly pool: ScanPool
+  readonly shape: Shape
+  readonly control: ControlBlock
+  readonly slots: number
+  readonly context: Packed
+}
 
 /** A partition that is out with a worker. */
 interface Flight {
@@ -64,6 +76,8 @@ export class ScanSession {
   #bytesUnread = 0
   #bytesFailed = 0
   #bytesBehind = 0
+  /** What the last partition took its worker. */
+  #lastMs = 0
   /** Sorted order: the lowest partition that is not yet delivered. */
   #head = 0
   /** Partitions that are being tried again. */
@@ -88,37 +102,58 @@ export class ScanSession {
     const started = performance.now()
     const request = this.#request
     checkRequest(this.#target, request)
-    const compiled = await compileScan(request.patterns, request)
-    this.#compiled = compiled
-    for (const hint of compiled.hints) request.onHint?.(hint)
-    const shape = shapeOf(this.#target, request, compiled)
+    const jobs = jobsFor(this.#target, request)
+    // threads start while patterns are compiled
+    const pool = new ScanPool(jobs, batch => this.#receive(batch))
+    try {
+      const compiled = await compileScan(request.patterns, request)
+      for (const hint of compiled.hints) request.onHint?.(hint)
+      this.#compiled = compiled
+      await this.#scan(pool, compiled, shapeOf(this.#target, request, compiled, jobs), startTime, started)
+    } finally {
+      this.#control?.cancel()
+      await pool.close(CLOSE_GRACE_MS)
+    }
+  }
+
+  async #scan(
+    pool: ScanPool,
+    compiled: CompiledScan,
+    shape: Shape,
+    startTime: Date,
+    started: number,
+  ): Promise<void> {
+    const { signal } = this.#request
     const slots = shape.jobs * 2
     const control = ControlBlock.create(slots)
     this.#control = control
     if (this.#stop) control.cancel()
-    const pool = this.#openPool(compiled, shape, control)
     const abort = (): void => this.cancel()
-    request.signal?.addEventListener('abort', abort)
-    if (request.signal?.aborted === true) this.cancel()
+    signal?.addEventListener('abort', abort)
+    if (signal?.aborted === true) this.cancel()
     const progress = this.#startProgress(shape, control, started)
     try {
-      await this.#runPartitions(pool, shape, control, slots)
+      await this.#runPartitions({
+        pool,
+        shape,
+        control,
+        slots,
+        context: this.#contextOf(compiled, shape, control),
+      })
       clearInterval(progress)
       this.#deliverHeld()
       const seconds = (): number => (performance.now() - started) / 1000
       this.#deliver(this.#ending(compiled, shape, startTime, seconds), () => undefined)
     } finally {
       clearInterval(progress)
-      request.signal?.removeEventListener('abort', abort)
-      control.cancel()
-      await pool.close(CLOSE_GRACE_MS)
+      signal?.removeEventListener('abort', abort)
     }
   }
 
-  #openPool(compiled: CompiledScan, shape: Shape, control: ControlBlock): ScanPool {
+  #contextOf(compiled: CompiledScan, shape: Shape, control: ControlBlock): Packed {
     const { contextBytes = 0, sort = false, tuning } = this.#request
     const fault = tuning?.fault
-    const context = {
+    const context: WorkerContext = {
       driver: this.#target.driver,
       compiled,
       control: control.shared,
@@ -126,36 +161,34 @@ export class ScanSession {
       blockBytes: shape.blockBytes,
       contextBytes,
       sort,
-      workers: shape.jobs,
       ...(fault === undefined ? {} : { fault }),
     }
-    return new ScanPool(shape.jobs, context, batch => this.#receive(batch))
+    return pack(context)
   }
 
   /** Keeps every slot busy until all partitions are told or the scan is stopped. */
-  async #runPartitions(pool: ScanPool, shape: Shape, control: ControlBlock, slots: number): Promise<void> {
+  async #runPartitions(crew: Crew): Promise<void> {
+    const { shape, slots } = crew
     const size =
       this.#request.tuning?.partitionBytes ?? partitionSize(shape.bytesTotal, shape.jobs, shape.blockBytes)
     const partitions = planPartitions(shape.runs, size, shape.blockBytes)
     let next = 0
-    const lane = async (slot: number): Promise<void> => {
-      for (;;) {
-        const partition = this.#stop ? undefined : partitions[next++]
-        if (partition === undefined) return
-        await this.#fly(pool, control, shape, partition, slot)
-      }
+    const fly = async (slot: number): Promise<void> => {
+      const partition = this.#stop ? undefined : partitions[next++]
+      if (partition !== undefined) await this.#fly(crew, partition, slot)
     }
-    await Promise.all(Array.from({ length: slots }, (_, slot) => lane(slot)))
+    const lane = async (slot: number): Promise<void> => {
+      while (!this.#stop && next < partitions.length) await fly(slot)
+    }
+    // the first partition has the machine to itself: a second thread's start would only delay it
+    await fly(0)
+    const useful = (partitions.length - next) * this.#lastMs < THREAD_START_MS ? 2 : slots
+    await Promise.all(Array.from({ length: useful }, (_, slot) => lane(slot)))
   }
 
   /** One partition, tried again elsewhere when its worker throws or dies. */
-  async #fly(
-    pool: ScanPool,
-    control: ControlBlock,
-    shape: Shape,
-    partition: Partition,
-    slot: number,
-  ): Promise<void> {
+  async #fly(crew: Crew, partition: Partition, slot: number): Promise<void> {
+    const { control, shape } = crew
     const flight: Flight = {
       partition,
       slot,
@@ -171,7 +204,7 @@ export class ScanSession {
     for (; flight.attempt < ATTEMPTS; flight.attempt++) {
       control.resetSlot(slot)
       if (flight.attempt > 0) this.#freeWaiting(control)
-      failure = await this.#attempt(pool, flight)
+      failure = await this.#attempt(crew, flight)
       if (failure === undefined) break
     }
     if (flight.attempt > 0) this.#retries--
@@ -192,12 +225,13 @@ export class ScanSession {
   }
 
   /** Resolves with what went wrong, once nothing more of this attempt can arrive. */
-  async #attempt(pool: ScanPool, flight: Flight): Promise<ErrorRecord | undefined> {
+  async #attempt({ pool, context }: Crew, flight: Flight): Promise<ErrorRecord | undefined> {
     const { partition, attempt, slot, resumeAt, resumeSkip } = flight
     let failure: ErrorRecord | undefined
     try {
       failure = await pool.run({
         kind: 'scan',
+        context,
         partition: partition.index,
         attempt,
         slot,
@@ -260,6 +294,7 @@ export class ScanSession {
     if (flight === undefined || flight.attempt !== batch.attempt) return
     flight.resumeAt = batch.resumeAt
     flight.resumeSkip = batch.resumeSkip
+    this.#lastMs = batch.milliseconds
     this.#bytesScanned += batch.scannedBytes
     this.#countGaps(batch.gaps)
     if (this.#request.sort === true && batch.partition !== this.#head) {

@@ -1,17 +1,23 @@
 /**
  * Keeps a scan from pushing everything else out of the page cache, and reads ahead where the disk is the limit.
- * The file is looked at in regions: a region that was mostly not cached before is read ahead and dropped again when
- * the scan has left it; one that was cached stays as it was found.
+ * The file is looked at in regions. One that is not in memory is read ahead; and where the file is too large for the
+ * machine to keep, a region that was mostly not cached before is dropped again when the scan has left it. One that was
+ * cached stays as it was found.
  */
+import { freemem } from 'node:os'
 import type { Libc } from '../ffi/libc.js'
 
 const REGION_BYTES = 64 * 2 ** 20
 const PAGE_BYTES = 4096
+/** A file up to this part of the memory that is free or reclaimable is left in the page cache for the next scan. */
+const KEEP_PART = 0.5
 
 export class PageCache {
   readonly #libc: Libc
   readonly #fd: number
   readonly #size: number
+  /** The file is too large to be left in the page cache. */
+  readonly #drop: boolean
   #region = -1
   /** The current region is whole in memory, so reading it can't fail on the disk. */
   #resident = false
@@ -21,6 +27,7 @@ export class PageCache {
     this.#libc = libc
     this.#fd = fd
     this.#size = size
+    this.#drop = size > freemem() * KEEP_PART
   }
 
   /** Moves to the region that holds `offset`; true when all of it is in memory. */
@@ -33,7 +40,7 @@ export class PageCache {
     const pages = Math.ceil(length / PAGE_BYTES)
     const cached = this.#libc.cachedPages(this.#fd, region, length) ?? pages
     this.#resident = cached >= pages
-    this.#cold = cached < pages / 2
+    this.#cold = this.#drop && cached < pages / 2
     if (!this.#resident) this.#libc.willNeed(this.#fd, region, length)
     return this.#resident
   }

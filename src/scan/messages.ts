@@ -2,10 +2,11 @@
 import type { Gap, MemoryRun } from '../core/memory.js'
 import type { DriverSpec } from '../drivers/spec.js'
 import type { CompiledScan } from './compiled-scan.js'
+import type { Packed } from './context.js'
 import type { ControlBlock } from './control.js'
 import type { RuleHit, YaraLabel } from './scanner.js'
 
-/** Given to each worker once, at its start. */
+/** What a worker needs to know of a scan. It travels packed, with each task. */
 export interface WorkerContext {
   readonly driver: DriverSpec
   readonly compiled: CompiledScan
@@ -16,7 +17,6 @@ export interface WorkerContext {
   readonly contextBytes: number
   /** Matches come in ascending order within a partition. */
   readonly sort: boolean
-  readonly workers: number
   /** Makes the worker misbehave at a place of the test's choice. */
   readonly fault?: Fault
 }
@@ -32,6 +32,8 @@ export interface Fault {
 
 export interface ScanTask {
   readonly kind: 'scan'
+  /** A packed `WorkerContext`: the same for all tasks of a scan, unpacked at a thread's first. */
+  readonly context: Packed
   readonly partition: number
   readonly attempt: number
   readonly slot: number
@@ -45,6 +47,8 @@ export interface ScanTask {
 /** Frees what a thread has opened; a terminated thread would leak its mappings. */
 export interface CloseTask {
   readonly kind: 'close'
+  /** Threads that are to close. */
+  readonly workers: number
 }
 
 export type WorkerTask = ScanTask | CloseTask
@@ -76,6 +80,8 @@ export interface Batch {
   /** All blocks below are told; of the one that starts here, the first `resumeSkip` matches are. */
   readonly resumeAt: number
   readonly resumeSkip: number
+  /** Since the worker took the task up. */
+  readonly milliseconds: number
   /** The partition is done. */
   readonly last: boolean
 }
