@@ -1,0 +1,42 @@
+/** The commands there are. Each lives in a module of its own, loaded only when it is called or explained. */
+import type { Command } from 'commander'
+
+/** Does the work and returns the exit code. */
+export type Run = () => Promise<number>
+
+/** Describes a command's arguments and options, and calls `run` with its work when it was chosen. */
+export type Define = (command: Command, run: (work: Run) => Promise<void>) => void
+
+export interface CommandEntry {
+  readonly name: string
+  readonly arguments: string
+  readonly summary: string
+  readonly load: () => Promise<{ readonly define: Define }>
+}
+
+export const COMMANDS: readonly CommandEntry[] = [
+  {
+    name: 'info',
+    arguments: '<target>',
+    summary: 'what an image holds: format, architecture, memory ranges',
+    load: () => import('./info-command.js'),
+  },
+  {
+    name: 'scan',
+    arguments: '<target>',
+    summary: 'find text, bytes, regular expressions and YARA rules in memory',
+    load: () => import('./scan-command.js'),
+  },
+  {
+    name: 'read',
+    arguments: '<target> <address>',
+    summary: 'print the bytes at an address',
+    load: () => import('./read-command.js'),
+  },
+  {
+    name: 'dump',
+    arguments: '<target>',
+    summary: 'write the memory to a file: raw, LiME or ELF',
+    load: () => import('./dump-command.js'),
+  },
+]

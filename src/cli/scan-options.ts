@@ -1,0 +1,122 @@
+/** The options of `scan`: described to commander, checked, and turned into a request. */
+import { type Command, Option } from 'commander'
+import { VmsiftError } from '../core/errors.js'
+import type { MatcherChoice } from '../scan/pattern-spec.js'
+import { NUMBERS_HELP } from './help.js'
+import { parseCount, parseRange } from './numbers.js'
+import type { ProgressOptions } from './progress.js'
+import type { PatternOptions } from './scan-patterns.js'
+import { addTargetOptions, type TargetOptions } from './targets.js'
+
+const MAX_JOBS = 256
+const MAX_CONTEXT_BYTES = 64 * 1024
+const MAX_MATCH_BYTES = 2 ** 20
+
+export interface ScanOptions extends PatternOptions, TargetOptions, ProgressOptions {
+  readonly space: string
+  readonly range?: string
+  readonly owners?: boolean
+  readonly pause?: boolean
+  readonly jobs?: string
+  readonly limit?: string
+  readonly context?: string
+  readonly maxMatch?: string
+  readonly output?: string
+  readonly sort?: boolean
+  readonly outermost?: boolean
+  readonly matcher: MatcherChoice
+  readonly hash?: boolean
+  readonly json?: boolean
+}
+
+/** The numbers and switches of a request; patterns and target come separately. */
+export interface ScanSettings {
+  readonly range?: { readonly start: number; readonly end: number }
+  readonly jobs?: number
+  readonly limit?: number
+  readonly contextBytes?: number
+  readonly maxMatchBytes?: number
+  readonly outermost?: boolean
+  readonly sort?: boolean
+  readonly matcher: MatcherChoice
+}
+
+const collect = (value: string, before: string[] = []) => [...before, value]
+
+const HELP = `${NUMBERS_HELP}
+
+Patterns can be repeated and mixed; all are looked for in one pass. A match is reported for every address at
+which a pattern matches, overlapping ones too. Holes between memory ranges are never scanned across.
+
+With --json each line on stdout is one object, "type" telling which: match, rule (a YARA rule that holds),
+gap (memory that was not read, and why), and at the very end summary.
+
+Examples:
+  vmsift scan memory.lime --text password --ignore-case --utf16
+  vmsift scan memory.raw --bytes "4d 5a ?? 00" --range 1M-2G --context 32
+  vmsift scan memory.elf --regex "[a-z0-9.]+@[a-z0-9.]+" --limit 100
+  vmsift scan memory.lime --yara rules/ --json --output found.ndjson`
+
+/** Describes the options to commander. */
+export function addScanOptions(command: Command): Command {
+  command
+    .description('Find text, bytes, regular expressions and YARA rules in guest physical memory.')
+    .option('-t, --text <string>', 'text to look for, as UTF-8 bytes (repeatable)', collect)
+    .option('-b, --bytes <hex>', 'bytes to look for, ? for any nibble: "4d 5a ?? 0?" (repeatable)', collect)
+    .option('-r, --regex <re>', 'regular expression over bytes, PCRE subset (repeatable)', collect)
+    .option(
+      '-y, --yara <path>',
+      'YARA rules: a file, or a folder of .yar and .yara files (repeatable)',
+      collect,
+    )
+    .option('-p, --patterns <file>', 'text patterns from a file, one a line (repeatable)', collect)
+    .option('-i, --ignore-case', 'for all text patterns and regular expressions')
+    .option('-u, --utf16', 'look for the UTF-16LE form of all text patterns too')
+    .option('--range <start-end>', 'only this part of physical memory, end exclusive')
+    .option('-n, --limit <n>', 'stop after this many matches')
+    .option('-C, --context <n>', 'show this many bytes around each match')
+    .option('--sort', 'matches in ascending order of address')
+    .option('--outermost', 'drop matches inside an earlier match of the same pattern')
+    .option('--max-match <n>', 'longest match of a regular expression, in bytes (default 4096)')
+    .option('-j, --jobs <n>', 'worker threads (default: the processors that this process may use)')
+    .addOption(
+      new Option('--matcher <name>', 'search engine')
+        .choices(['auto', 'vectorscan', 'embedded'])
+        .default('auto'),
+    )
+    .option('--hash', "add the image file's SHA-256 to the summary")
+    .option('-o, --output <file>', 'write results there instead of stdout')
+    .option('--json', 'one JSON object a line')
+    .option('-q, --quiet', 'no progress, hints or warnings')
+    .option('--progress', 'progress on stderr even when it is no terminal')
+    .addOption(new Option('--space <name>', 'memory to scan').default('physical').hideHelp())
+    .addOption(new Option('--owners', 'who maps each match').hideHelp())
+    .addOption(new Option('--pause', 'hold a live guest still').hideHelp())
+    .addHelpText('after', HELP)
+  return addTargetOptions(command)
+}
+
+/** Checks everything that can be checked without the target. @throws VmsiftError `bad-argument` or `not-supported`. */
+export function scanSettings(options: ScanOptions): ScanSettings {
+  refuseLater(options)
+  const { jobs, limit, context, maxMatch, range } = options
+  return {
+    matcher: options.matcher,
+    ...(range !== undefined && { range: parseRange(range) }),
+    ...(jobs !== undefined && { jobs: parseCount(jobs, '--jobs', 1, MAX_JOBS) }),
+    ...(limit !== undefined && { limit: parseCount(limit, '--limit', 1, Number.MAX_SAFE_INTEGER) }),
+    ...(context !== undefined && { contextBytes: parseCount(context, '--context', 0, MAX_CONTEXT_BYTES) }),
+    ...(maxMatch !== undefined && { maxMatchBytes: parseCount(maxMatch, '--max-match', 1, MAX_MATCH_BYTES) }),
+    ...(options.sort === true && { sort: true }),
+    ...(options.outermost === true && { outermost: true }),
+  }
+}
+
+function refuseLater(options: ScanOptions): void {
+  const later = (what: string, instead: string) =>
+    new VmsiftError('not-supported', `${what} is not supported yet; ${instead}`)
+  if (options.space !== 'physical')
+    throw later(`--space ${options.space}`, 'leave it out to scan physical memory')
+  if (options.owners === true) throw later('--owners', 'leave it out')
+  if (options.pause === true) throw later('--pause', 'a snapshot file stands still anyway; leave it out')
+}

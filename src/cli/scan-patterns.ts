@@ -1,0 +1,69 @@
+/** What to look for, from the options of `scan`. */
+import { VmsiftError } from '../core/errors.js'
+import type { PatternSpec } from '../scan/pattern-spec.js'
+import { readTextFile, ruleFiles } from './input-files.js'
+
+export interface PatternOptions {
+  readonly text?: readonly string[]
+  readonly bytes?: readonly string[]
+  readonly regex?: readonly string[]
+  readonly yara?: readonly string[]
+  readonly patterns?: readonly string[]
+  readonly utf16?: boolean
+  readonly ignoreCase?: boolean
+}
+
+/**
+ * Every pattern that was asked for, files read.
+ * @throws VmsiftError `bad-argument` for unreadable files and when there is no pattern at all, `bad-pattern` for an empty one.
+ */
+export async function collectPatterns(options: PatternOptions): Promise<PatternSpec[]> {
+  const flags = {
+    ...(options.utf16 === true && { utf16: true }),
+    ...(options.ignoreCase === true && { ignoreCase: true }),
+  }
+  const text = (value: string): PatternSpec => ({ kind: 'text', text: value, ...flags })
+  const specs: PatternSpec[] = []
+  for (const value of options.text ?? []) specs.push(text(filled(value, '--text')))
+  for (const path of options.patterns ?? [])
+    for (const line of await patternLines(path)) specs.push(text(line))
+  for (const value of options.bytes ?? []) specs.push({ kind: 'bytes', hex: filled(value, '--bytes') })
+  for (const value of options.regex ?? [])
+    specs.push({
+      kind: 'regex',
+      source: filled(value, '--regex'),
+      ...(options.ignoreCase === true && { ignoreCase: true }),
+    })
+  for (const path of options.yara ?? []) specs.push(...(await yaraRules(path)))
+  if (specs.length === 0)
+    throw new VmsiftError(
+      'bad-argument',
+      'nothing to look for; give at least one of --text, --bytes, --regex, --yara or --patterns',
+    )
+  return specs
+}
+
+function filled(value: string, option: string): string {
+  if (value.trim() === '' && (value === '' || option === '--bytes'))
+    throw new VmsiftError('bad-pattern', `${option} is empty; give at least one byte to look for`)
+  return value
+}
+
+async function patternLines(path: string): Promise<string[]> {
+  const text = await readTextFile(path, 'the pattern file')
+  const lines = text.split(/\r?\n/).filter(line => line !== '')
+  if (lines.length === 0)
+    throw new VmsiftError('bad-pattern', `the pattern file ${path} holds no pattern; write one a line`, {
+      detail: { path },
+    })
+  return lines
+}
+
+async function yaraRules(path: string): Promise<PatternSpec[]> {
+  const specs: PatternSpec[] = []
+  for (const file of await ruleFiles(path)) {
+    const source = await readTextFile(file.path, 'the rule file')
+    specs.push({ kind: 'yara', source, ...file })
+  }
+  return specs
+}

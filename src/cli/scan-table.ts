@@ -1,0 +1,105 @@
+/** Scan events for a person: a table with fixed columns, so that rows can be printed as they come. */
+import type { GapReason } from '../core/memory.js'
+import type { GapEvent, MatchEvent, RuleEvent, SummaryEvent } from '../scan/events.js'
+import type { Colors } from './colors.js'
+import { clip, escapeBytes, escapeText } from './escape.js'
+import { hexdump } from './hexdump.js'
+import type { ScanRenderer } from './scan-renderer.js'
+import { formatBytes, formatRate, formatSeconds, plural } from './units.js'
+
+const RULE_COLUMNS = 28
+const DATA_COLUMNS = 64
+
+interface GapCount {
+  ranges: number
+  bytes: number
+}
+
+/** Rows, and behind them what was scanned and what wasn't. */
+export class TableRenderer implements ScanRenderer {
+  readonly #colors: Colors
+  readonly #contextBytes: number
+  readonly #digits: number
+  readonly #gaps = new Map<GapReason, GapCount>()
+  #headed = false
+
+  constructor(colors: Colors, contextBytes: number, maxAddress: number) {
+    this.#colors = colors
+    this.#contextBytes = contextBytes
+    this.#digits = Math.max(8, maxAddress.toString(16).length)
+  }
+
+  event(event: MatchEvent | RuleEvent | GapEvent): string {
+    if (event.type === 'match') return this.#heading() + this.#match(event)
+    if (event.type === 'rule') return this.#rule(event)
+    const count = this.#gaps.get(event.reason) ?? { ranges: 0, bytes: 0 }
+    count.ranges++
+    count.bytes += event.length
+    this.#gaps.set(event.reason, count)
+    return ''
+  }
+
+  async summary(summary: SummaryEvent, sha256: string | undefined): Promise<string> {
+    const { bold } = this.#colors
+    const rules =
+      summary.rules === 0
+        ? ''
+        : `, ${plural(summary.rules, 'rule')} that ${summary.rules === 1 ? 'holds' : 'hold'}`
+    const rate = summary.seconds > 0 ? ` (${formatRate(summary.bytesScanned / summary.seconds)})` : ''
+    const lines = [
+      this.#headed || summary.rules > 0 ? '' : undefined,
+      bold(`${plural(summary.matches, 'match', 'matches')}${rules}`),
+      `${formatBytes(summary.bytesScanned)} of ${formatBytes(summary.bytesTotal)} scanned in ${formatSeconds(summary.seconds)}${rate}, ` +
+        `${plural(summary.jobs, 'worker')}, ${escapeText(summary.matcher)}`,
+      summary.complete ? undefined : 'Stopped before the end.',
+      sha256 === undefined ? undefined : `SHA-256 of the image: ${sha256}`,
+    ]
+    const text = lines.filter(text => text !== undefined).join('\n')
+    return `${text}\n${await this.#gapTable()}`
+  }
+
+  #heading(): string {
+    if (this.#headed) return ''
+    this.#headed = true
+    return `${this.#colors.bold(`${'ADDRESS'.padEnd(this.#digits + 2)}  LENGTH  ${'PATTERN'.padEnd(RULE_COLUMNS)}  DATA`)}\n`
+  }
+
+  #match(event: MatchEvent): string {
+    const { cyan, dim } = this.#colors
+    const address = `0x${event.gpa.toString(16).padStart(this.#digits, '0')}`
+    const name = escapeText(event.pattern === undefined ? event.rule : `${event.rule} ${event.pattern}`)
+    const data = clip(escapeBytes(event.data), DATA_COLUMNS)
+    const length = String(event.length).padStart(6)
+    const row = `${cyan(address)}  ${length}  ${clip(name, RULE_COLUMNS).padEnd(RULE_COLUMNS)}  ${data}\n`
+    if (event.context === undefined) return row
+    const start = event.gpa - bytesBefore(event.context, event.data, Math.min(this.#contextBytes, event.gpa))
+    return row + dim(hexdump(event.context, start, this.#digits, '    '))
+  }
+
+  #rule(event: RuleEvent): string {
+    const tags = event.tags.length === 0 ? '' : ` [${event.tags.map(escapeText).join(' ')}]`
+    return `${this.#colors.bold('rule')} ${escapeText(`${event.namespace}:${event.rule}`)}${tags}\n`
+  }
+
+  async #gapTable(): Promise<string> {
+    if (this.#gaps.size === 0) return ''
+    const { default: Table } = await import('cli-table3')
+    const table = new Table({
+      head: ['not read', 'ranges', 'bytes'],
+      style: { head: [], border: [], compact: true },
+    })
+    for (const [reason, { ranges, bytes }] of this.#gaps)
+      table.push([
+        reason,
+        { content: String(ranges), hAlign: 'right' },
+        { content: formatBytes(bytes), hAlign: 'right' },
+      ])
+    return `${table}\n`
+  }
+}
+
+/** Where the match begins in its context: `most` bytes in, unless memory begins later than that. */
+function bytesBefore(context: Uint8Array, data: Uint8Array, most: number): number {
+  const bytes = Buffer.from(context.buffer, context.byteOffset, context.length)
+  return Math.max(0, bytes.lastIndexOf(data, most))
+}
