@@ -3,9 +3,11 @@ import { randomBytes } from 'node:crypto'
 import { mkdtemp, readFile, rm, statfs, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type Accelerator, chooseAccelerator } from './accelerator.js'
 import { GuestControl } from './control.js'
 import { type DumpFormat, dumpFormats, dumpGuest } from './dump.js'
+import type { Fill } from './fill.js'
 import { buildInitramfs } from './initramfs.js'
 import { fetchKernel, type Kernel } from './kernel.js'
 import { type QemuProcess, startQemu } from './qemu-process.js'
@@ -21,13 +23,15 @@ export interface LabOptions {
   /** Default `qemu64`, which boots without page-table isolation. */
   readonly cpu?: string
   readonly cpus?: number
-  /** 2 MiB pages the guest reserves at boot for the boundary markers; default an eighth of memory. */
+  /** 2 MiB pages the guest reserves at boot for the boundary markers; default an eighth of memory, 32 at most. */
   readonly hugePages?: number
   /** Default: KVM where a probe guest boots, else TCG. */
   readonly accelerator?: Accelerator
   readonly kernel?: Kernel
   /** Modules to load, dependencies are added. */
   readonly modules?: readonly string[]
+  /** Real files to fill the guest's memory with; it needs about twice their size while it boots. */
+  readonly fill?: Fill
   /** A finished initramfs instead of the lab's own; it must answer on the control port as guest/init does. */
   readonly initramfs?: Uint8Array
   /** Milliseconds until the boot is given up; default two minutes. */
@@ -75,7 +79,7 @@ const MIB = 1 << 20
  */
 export async function bootLabGuest(options: LabOptions): Promise<LabGuest> {
   const kernel = options.kernel ?? (await fetchKernel())
-  const initramfs = options.initramfs ?? (await buildInitramfs(kernel, options.modules))
+  const initramfs = options.initramfs ?? (await buildInitramfs(kernel, options.modules, options.fill))
   const accelerator = options.accelerator ?? (await chooseAccelerator(kernel))
   const workDir = await makeWorkDir(options.memoryMb * MIB)
   const seed = options.seed ?? randomBytes(8).readBigUInt64LE()
@@ -148,9 +152,15 @@ async function orFailure<T>(
     void look()
     void qemu.ended.then(async said => reject(new Error(`QEMU ended: ${said}\n${await tail()}`)))
   })
-  work.catch(() => undefined)
+  failure.catch(() => undefined)
+  // A connection that breaks is a symptom: the cause, told by the log or by QEMU's end, comes a moment later.
+  const result = work.catch(async error => {
+    await Promise.race([failure, sleep(1000)])
+    throw error
+  })
+  result.catch(() => undefined)
   try {
-    return await Promise.race([work, failure])
+    return await Promise.race([result, failure])
   } finally {
     clearTimeout(timer)
   }
@@ -165,7 +175,7 @@ function qemuArguments(
   files: GuestFiles,
 ): string[] {
   const { memoryMb, machine = 'pc', cpu = 'qemu64', cpus = 1 } = options
-  const hugePages = options.hugePages ?? Math.floor(memoryMb / 16)
+  const hugePages = options.hugePages ?? Math.min(32, Math.floor(memoryMb / 16))
   const cmdline = [
     'console=ttyS0 quiet panic=-1 init_on_free=1',
     hugePages > 0 ? `hugepages=${hugePages}` : '',

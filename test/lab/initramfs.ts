@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { runCommand } from './command.js'
 import { CPIO_CHARACTER_DEVICE, CPIO_DIRECTORY, CPIO_FILE, CPIO_PROGRAM, writeCpio } from './cpio.js'
+import { collectFill, type Fill } from './fill.js'
 import type { Kernel } from './kernel.js'
 import { collectModules } from './modules.js'
 
@@ -23,6 +24,7 @@ export const LAB_MODULES = [
 export async function buildInitramfs(
   kernel: Kernel,
   moduleNames: readonly string[] = LAB_MODULES,
+  fill?: Fill,
 ): Promise<Buffer> {
   const modules = await collectModules(kernel.modules, moduleNames)
   const order = modules.map(module => `${module.name}.ko\n`).join('')
@@ -34,6 +36,7 @@ export async function buildInitramfs(
     { path: 'bin/marker', mode: CPIO_PROGRAM, data: await compileStatic(guestFile('marker.c')) },
     { path: 'lib/modules/order', mode: CPIO_FILE, data: Buffer.from(order) },
     ...modules.map(({ name, data }) => ({ path: `lib/modules/${name}.ko`, mode: CPIO_FILE, data })),
+    ...(fill === undefined ? [] : await collectFill(fill)),
   ])
 }
 

@@ -19,6 +19,7 @@ Boots a Debian kernel under QEMU, plants markers in its memory, and dumps it.
   --cpu MODEL        QEMU CPU model (default qemu64)
   --append TEXT      added to the kernel's command line
   --huge-pages N     2 MiB pages reserved for boundary markers
+  --fill DIR         fill memory with files from DIR, a third of its size
   --shell COMMAND    run in the guest before the dump (repeatable)
   --no-kallsyms      don't print the guest's kernel symbols
   --refresh          fetch the newest kernel package
@@ -34,6 +35,7 @@ const { values } = parseArgs({
     cpu: { type: 'string', default: 'qemu64' },
     append: { type: 'string', default: '' },
     'huge-pages': { type: 'string' },
+    fill: { type: 'string' },
     shell: { type: 'string', multiple: true, default: [] },
     'no-kallsyms': { type: 'boolean', default: false },
     refresh: { type: 'boolean', default: false },
@@ -41,6 +43,9 @@ const { values } = parseArgs({
     help: { type: 'boolean', default: false },
   },
 })
+
+/** The archive and the files unpacked from it are in memory at once. */
+const FILL_SHARE = 0.35
 
 async function main(): Promise<number> {
   if (values.help) {
@@ -66,6 +71,9 @@ async function main(): Promise<number> {
     cpu: values.cpu,
     cmdline: values.append,
     kernel: await fetchKernel(undefined, values.refresh),
+    ...(values.fill === undefined
+      ? {}
+      : { fill: { directory: values.fill, bytes: memoryMb * FILL_SHARE * (1 << 20) } }),
     ...(values['huge-pages'] === undefined ? {} : { hugePages: Number(values['huge-pages']) }),
   })
   say(`${guest.name}: ${guest.kernel.release}, ${memoryMb} MiB, ${guest.accelerator}`, started)
