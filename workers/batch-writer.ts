@@ -1,5 +1,4 @@
 /** Collects what scanners find in a partition into columns, and posts them with bounded batches unread. */
-import { parentPort } from 'node:worker_threads'
 import type { Gap } from '../src/core/memory.js'
 import type { ControlBlock } from '../src/scan/control.js'
 import { MAX_DATA_BYTES } from '../src/scan/events.js'
@@ -14,11 +13,15 @@ const MAX_DELAY_MS = 30
 /** Thrown through a scanner in the midst of a block when the scan has been cancelled. What was found is posted. */
 export class CancelledError extends Error {}
 
+/** Sends a batch to the coordinator; the buffers are transferred. */
+export type PostBatch = (batch: Batch, transfer: readonly ArrayBuffer[]) => void
+
 export class BatchWriter implements MatchSink {
   readonly #task: ScanTask
   readonly #control: ControlBlock
   readonly #patterns: number
   readonly #contextBytes: number
+  readonly #post: PostBatch
   #window: ScanWindow | undefined
   #columns: Writable<MatchColumns>
   #labels: YaraLabel[] = []
@@ -34,11 +37,18 @@ export class BatchWriter implements MatchSink {
   #skip: number
 
   /** `patterns` is the number of compiled patterns: YARA labels count from there. */
-  constructor(task: ScanTask, control: ControlBlock, patterns: number, contextBytes: number) {
+  constructor(
+    task: ScanTask,
+    control: ControlBlock,
+    patterns: number,
+    contextBytes: number,
+    post: PostBatch,
+  ) {
     this.#task = task
     this.#control = control
     this.#patterns = patterns
     this.#contextBytes = contextBytes
+    this.#post = post
     this.#columns = newColumns()
     this.#resumeAt = task.start
     this.#skip = task.skip
@@ -147,7 +157,7 @@ export class BatchWriter implements MatchSink {
       milliseconds: performance.now() - this.#startedAt,
       last: last || !wanted,
     }
-    parentPort?.postMessage(batch, buffersOf(columns))
+    this.#post(batch, buffersOf(columns))
     this.#columns.count = 0
     this.#used = 0
     this.#rules = []

@@ -8,7 +8,7 @@ import type { MemoryRun, PhysicalMemory, Window } from '../src/core/memory.js'
 import type { ControlBlock } from '../src/scan/control.js'
 import type { Fault, ScanTask } from '../src/scan/messages.js'
 import type { Scanner, ScanWindow } from '../src/scan/scanner.js'
-import { BatchWriter } from './batch-writer.js'
+import { BatchWriter, type PostBatch } from './batch-writer.js'
 import { BlockSorter } from './block-sorter.js'
 
 /** Shorter runs of known zeros are scanned like data. */
@@ -28,11 +28,12 @@ export interface PartitionScanner {
   /** No pattern matches in the midst of zeros, so that file holes need not be scanned. */
   readonly skipZeros: boolean
   readonly fault?: Fault
+  readonly post: PostBatch
 }
 
 /** Scans one partition and posts what it finds; returns when all of it is posted, or the scan is cancelled. */
 export function scanPartition(scan: PartitionScanner, task: ScanTask): void {
-  const writer = new BatchWriter(task, scan.control, scan.patterns, scan.contextBytes)
+  const writer = new BatchWriter(task, scan.control, scan.patterns, scan.contextBytes, scan.post)
   let done = 0
   for (let index = firstRun(scan.runs, task.start); index < scan.runs.length; index++) {
     const run = scan.runs[index] as MemoryRun

@@ -1,10 +1,11 @@
 /** Thread entry point: opens memory and scanners once, then scans the partitions it is given. */
+import { parentPort } from 'node:worker_threads'
 import { createScanners } from '../scanners/index.js'
 import { toRecord } from '../src/core/errors.js'
 import { openMemory } from '../src/drivers/open.js'
 import { unpack } from '../src/scan/context.js'
 import { ControlBlock } from '../src/scan/control.js'
-import type { WorkerContext, WorkerTask } from '../src/scan/messages.js'
+import type { CloseTask, WorkerContext, WorkerTask } from '../src/scan/messages.js'
 import { CancelledError } from './batch-writer.js'
 import { type PartitionScanner, scanPartition } from './partition-scan.js'
 import { zerosAreQuiet } from './zero-probe.js'
@@ -30,6 +31,7 @@ function open(context: WorkerContext): PartitionScanner & Disposable {
     sort: context.sort,
     skipZeros: zerosAreQuiet(scanners, lookBehindBytes, lookAheadBytes),
     ...(fault === undefined ? {} : { fault }),
+    post: (batch, transfer) => parentPort?.postMessage(batch, transfer),
     [Symbol.dispose]() {
       for (const scanner of scanners) scanner[Symbol.dispose]()
       memory[Symbol.dispose]()
@@ -37,17 +39,17 @@ function open(context: WorkerContext): PartitionScanner & Disposable {
   }
 }
 
-function close(workers: number): void {
-  const control = opened?.control
+/** Frees all, then keeps this thread busy until the others have come as far, so that each gets one close task. */
+function close(task: CloseTask): void {
   opened?.[Symbol.dispose]()
   opened = undefined
-  control?.waitClosed(workers)
+  if (task.control !== undefined) ControlBlock.attach(task.control).waitClosed(task.workers)
 }
 
 /** Piscina calls this with each task. Its answer is an error record, or undefined. */
 export function run(task: WorkerTask): ReturnType<typeof toRecord> | undefined {
   if (task.kind === 'close') {
-    close(task.workers)
+    close(task)
     return undefined
   }
   try {

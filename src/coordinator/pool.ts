@@ -1,6 +1,7 @@
 /** The worker threads: piscina behind the few calls that a scan needs. */
 import { Piscina } from 'piscina'
 import type { ErrorRecord } from '../core/errors.js'
+import type { ControlBlock } from '../scan/control.js'
 import type { Batch, CloseTask, ScanTask } from '../scan/messages.js'
 
 /** Running from source or from the build: the worker is the same file beside it. */
@@ -34,9 +35,9 @@ export class ScanPool {
   }
 
   /** Lets every thread close its driver, then ends them. Never longer than `graceMs` and the threads' own end. */
-  async close(graceMs: number): Promise<void> {
+  async close(graceMs: number, control?: ControlBlock): Promise<void> {
     const workers = this.#piscina.threads.length
-    const task: CloseTask = { kind: 'close', workers }
+    const task: CloseTask = { kind: 'close', workers, ...(control && { control: control.shared }) }
     const closing = Array.from({ length: workers }, () => this.#piscina.run(task))
     let timer: NodeJS.Timeout | undefined
     const grace = new Promise(resolve => {

@@ -112,7 +112,7 @@ export class ScanSession {
       await this.#scan(pool, compiled, shapeOf(this.#target, request, compiled, jobs), startTime, started)
     } finally {
       this.#control?.cancel()
-      await pool.close(CLOSE_GRACE_MS)
+      await pool.close(CLOSE_GRACE_MS, this.#control)
     }
   }
 

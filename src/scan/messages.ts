@@ -47,8 +47,9 @@ export interface ScanTask {
 /** Frees what a thread has opened; a terminated thread would leak its mappings. */
 export interface CloseTask {
   readonly kind: 'close'
-  /** Threads that are to close. */
+  /** Threads that are to close, and where they meet; absent when no scan began. */
   readonly workers: number
+  readonly control?: ControlBlock['shared']
 }
 
 export type WorkerTask = ScanTask | CloseTask
