@@ -1,7 +1,6 @@
 /** Boots a lab guest under QEMU and holds it. */
 import { randomBytes } from 'node:crypto'
-import { mkdtemp, readFile, rm, statfs, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Accelerator, chooseAccelerator } from './accelerator.js'
@@ -13,6 +12,7 @@ import { fetchKernel, type Kernel } from './kernel.js'
 import { type QemuProcess, startQemu } from './qemu-process.js'
 import { QmpClient } from './qmp.js'
 import { type GuestTruth, readMarkers, readTruth } from './truth.js'
+import { makeWorkDir } from './work-dir.js'
 
 export interface LabOptions {
   readonly memoryMb: number
@@ -197,17 +197,6 @@ function qemuArguments(
     ...(machine === 'microvm' ? [] : ['-device', 'vmcoreinfo']),
     ...(options.qemuArgs ?? []),
   ]
-}
-
-/** On tmpfs where the memory fits, so that the guest's writes cause no disk traffic. */
-async function makeWorkDir(memoryBytes: number): Promise<string> {
-  try {
-    const { bavail, bsize } = await statfs('/dev/shm')
-    if (bavail * bsize > memoryBytes * 1.2 + 128 * MIB) return await mkdtemp('/dev/shm/vmsift-lab-')
-  } catch {
-    // No tmpfs to be had: the disk does as well.
-  }
-  return mkdtemp(join(tmpdir(), 'vmsift-lab-'))
 }
 
 interface GuestParts extends GuestLink {
