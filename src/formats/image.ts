@@ -43,8 +43,54 @@ export type Storage =
   | { readonly kind: 'direct'; readonly extents: ExtentTable }
   | { readonly kind: 'blocks'; readonly index: BlockIndex }
 
-/** Discriminated by format; each format file defines its own and adds it here. */
-export type BlockIndex = { readonly format: 'avml' } | { readonly format: 'kdump' }
+/**
+ * The chunks of an AVML image, ascending: entry i covers `gpa[i]` up to `gpa[i + 1]`, and the last entry is always an end mark.
+ * All arrays lie over SharedArrayBuffer.
+ */
+export interface AvmlIndex {
+  readonly format: 'avml'
+  readonly gpa: Float64Array
+  /** File offset of the chunk's header; `AVML_HOLE` where there is no memory, `AVML_TRUNCATED` where the file ends before. */
+  readonly offset: Float64Array
+}
+
+/** `AvmlIndex.offset`: no memory here. */
+export const AVML_HOLE = -1
+/** `AvmlIndex.offset`: the header claims this memory, and the file ends before it. */
+export const AVML_TRUNCATED = -2
+
+/** Where the bytes of a flattened dump lie in the file. Ascending and disjoint by `start`; what no piece covers is zeros. */
+export interface FlatIndex {
+  /** Offset in the dump as it would be after `makedumpfile -R`. */
+  readonly start: Float64Array
+  readonly length: Float64Array
+  /** Offset in the flattened file. */
+  readonly offset: Float64Array
+  /** Size of the rearranged dump. */
+  readonly size: number
+  /** There was no end mark: what no piece covers may be lost, not zero. */
+  readonly truncated: boolean
+}
+
+/** What is needed to find a page in a kdump-compressed file. Page descriptors themselves stay in the file. */
+export interface KdumpIndex {
+  readonly format: 'kdump'
+  readonly blockBytes: number
+  /** Page frames that the bitmaps speak of. */
+  readonly pages: number
+  /** One bit a page frame, least significant first: set when the file holds the page. */
+  readonly dumped: Uint8Array
+  /** Set bits of `dumped` before each stretch of `RANK_BYTES`. */
+  readonly ranks: Uint32Array
+  /** Offset of the first page descriptor. */
+  readonly descriptors: number
+  /** The writer said, or the missing end mark says, that the file was not finished: a missing page is lost. */
+  readonly incomplete: boolean
+  readonly flat?: FlatIndex
+}
+
+/** Discriminated by format; `openBlocks` turns it into a reader. */
+export type BlockIndex = AvmlIndex | KdumpIndex
 
 export interface Image {
   readonly format: ImageFormat
@@ -63,6 +109,8 @@ export interface ParseOptions {
   readonly format?: ImageFormat
   /** Guest physical address of a raw file's first byte; default 0. */
   readonly base?: number
+  /** The file as the person named it, for messages that say which command to run; default `FILE`. */
+  readonly name?: string
 }
 
 /** Random access to compressed memory, one instance a thread. */
@@ -77,7 +125,8 @@ export interface BlockReader {
   /**
    * Decompresses the block that starts at `start` (as `locate` told) into `target`, which has room for `maxBlockBytes`.
    * Returns bytes written.
-   * @throws VmsiftError `image-corrupt` when the block can't be decompressed; the caller makes that an `unreadable` gap.
+   * @throws VmsiftError `image-corrupt` when the block can't be decompressed; the caller makes that a gap of this block's
+   * length, with the reason `blockFailure` finds in the error: `unreadable`, or `truncated` where the file ends before.
    */
   decode(start: number, target: Uint8Array): number
 }
