@@ -7,11 +7,21 @@ export interface FileHash extends AsyncDisposable {
   readonly digest: Promise<string | undefined>
 }
 
+// JavaScript in a string: a thread's entry in TypeScript would need a loader of its own when run from source.
+const THREAD = `
+const { createHash } = require('node:crypto')
+const { openSync, readSync } = require('node:fs')
+const { parentPort, workerData } = require('node:worker_threads')
+const hash = createHash('sha256')
+const piece = Buffer.allocUnsafeSlow(1 << 20)
+const file = openSync(workerData.path, 'r')
+for (let length; (length = readSync(file, piece)) > 0; ) hash.update(piece.subarray(0, length))
+parentPort.postMessage(hash.digest('hex'))
+`
+
 /** Starts hashing at once in a thread of its own; `signal` or disposing ends it. */
 export function hashFile(path: string, signal: AbortSignal): FileHash {
-  // The same suffix as this module's: .ts under tsx, .js in dist.
-  const url = new URL(`./hash-thread${import.meta.url.slice(-3)}`, import.meta.url)
-  const worker = new Worker(url, { workerData: { path } })
+  const worker = new Worker(THREAD, { eval: true, execArgv: [], workerData: { path } })
   const stop = async () => {
     signal.removeEventListener('abort', stop)
     await worker.terminate()
