@@ -1,6 +1,7 @@
 /** From what was compiled to the scanners that a worker runs. */
 import { VmsiftError } from '../src/core/errors.js'
 import { openDatabase } from '../src/ffi/vectorscan.js'
+import { expressionsOf } from '../src/patterns/expressions.js'
 import type { CompiledScan } from '../src/scan/compiled-scan.js'
 import type { Scanner } from '../src/scan/scanner.js'
 import { PatternScanner } from './pattern-scanner.js'
@@ -10,7 +11,9 @@ export function createScanners(compiled: CompiledScan): Scanner[] {
   const scanners: Scanner[] = []
   const { matcher } = compiled
   if (matcher?.kind === 'vectorscan')
-    scanners.push(new PatternScanner(compiled, openDatabase(matcher.database)))
+    scanners.push(
+      new PatternScanner(compiled, expressionsOf(compiled.patterns), openDatabase(matcher.database)),
+    )
   else if (matcher !== undefined) throw new VmsiftError('not-supported', 'embedded matcher: not there yet')
   if (compiled.yara !== undefined) throw new VmsiftError('not-supported', 'yara rules: not there yet')
   return scanners

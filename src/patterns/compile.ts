@@ -6,6 +6,7 @@ import type { MatcherChoice, PatternSpec } from '../scan/pattern-spec.js'
 import { expressionsOf } from './expressions.js'
 import { hasAssertions, lengthsOf } from './measure.js'
 import { parseHex } from './parse-hex.js'
+import { parseRegex } from './parse-regex.js'
 import { parseText } from './parse-text.js'
 import { printExpression } from './print.js'
 
@@ -61,8 +62,16 @@ function compilePattern(spec: PatternSpec, maxMatchBytes: number): CompiledPatte
       return [measured('text', spec.text, parseText(spec.text, spec), Number.POSITIVE_INFINITY, false)]
     case 'bytes':
       return [measured('bytes', spec.hex, parseHex(spec.hex), Number.POSITIVE_INFINITY, false)]
-    case 'regex':
-      throw new VmsiftError('not-supported', `regex: not there yet ${maxMatchBytes}`)
+    case 'regex': {
+      const { node, lazy } = parseRegex(spec.source, spec)
+      const pattern = measured('regex', spec.source, node, maxMatchBytes, lazy)
+      if (pattern.minBytes <= maxMatchBytes) return [pattern]
+      throw new VmsiftError(
+        'bad-pattern',
+        `regular expression "${spec.source}" matches ${pattern.minBytes} bytes or more, the longest match is ${maxMatchBytes}: raise --max-match`,
+        { detail: { source: spec.source, minBytes: pattern.minBytes, maxMatchBytes } },
+      )
+    }
     case 'yara':
       throw new VmsiftError('not-supported', 'yara: not there yet')
   }

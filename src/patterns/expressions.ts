@@ -5,6 +5,7 @@
 import type { CompiledPattern } from '../scan/compiled-scan.js'
 import { hasAssertions, lengthsOf } from './measure.js'
 import type { PatternNode } from './node.js'
+import { relax } from './relax.js'
 import { concatOf, dropAssertions, trimHead, trimTail } from './trim.js'
 
 /** Longest piece of a fixed-length pattern that is looked for; the rest is compared afterwards. */
@@ -16,7 +17,7 @@ const MAX_BRANCHES = 64
  * One thing to look for.
  * `exact`: a hit ending at e is a match of `length` bytes that starts at e − length.
  * `prefix`: a match may start at e − length, its end must be found.
- * `ends`: e is an end of what `trimTail` left of the pattern; starts must be found backwards.
+ * `ends`: e is an end of what `relax(startsOnly(...))` left of the pattern; starts must be found backwards.
  */
 export type Expression =
   | { readonly kind: 'exact'; readonly pattern: number; readonly node: PatternNode; readonly length: number }
@@ -38,7 +39,20 @@ function expressionsOfPattern(pattern: CompiledPattern, index: number): Expressi
       return { kind: 'prefix', pattern: index, node, length: lengthsOf(node).max }
     })
   }
-  return [{ kind: 'ends', pattern: index, node: trimHead(startsOnly(pattern.node)) }]
+  const starts = startsOnly(pattern.node)
+  const { min, max } = lengthsOf(starts)
+  if (min === max && max <= MAX_PIECE_BYTES)
+    return [{ kind: 'prefix', pattern: index, node: starts, length: max }]
+  return [{ kind: 'ends', pattern: index, node: trimHead(starts) }]
+}
+
+/** The same without long counts, one for each pattern: more hits, but automata that stay small. All are `ends`. */
+export function relaxedExpressionsOf(patterns: readonly CompiledPattern[]): Expression[] {
+  return patterns.map(({ node }, pattern) => ({
+    kind: 'ends',
+    pattern,
+    node: trimHead(relax(startsOnly(node))),
+  }))
 }
 
 /** What is left of a pattern when only its starts matter and a superset of them will do. */
