@@ -16,17 +16,20 @@ interface Signature {
 
 /** Compressed files: how each is told, and the command that unpacks `FILE`. */
 const COMPRESSED: readonly (Signature & { readonly unpack: string })[] = [
-  { name: 'gzip', magic: '\x1f\x8b\x08', unpack: 'gzip -dc FILE > FILE.raw' },
-  { name: 'xz', magic: '\xfd7zXZ\0', unpack: 'xz -dc FILE > FILE.raw' },
-  { name: 'zstd', magic: '\x28\xb5\x2f\xfd', unpack: 'zstd -dc FILE > FILE.raw' },
-  { name: 'bzip2', magic: '1AY&SY', at: 4, unpack: 'bzip2 -dc FILE > FILE.raw' },
-  { name: 'lz4', magic: '\x04\x22\x4d\x18', unpack: 'lz4 -dc FILE > FILE.raw' },
-  { name: 'lz4', magic: '\x02\x21\x4c\x18', unpack: 'lz4 -dc FILE > FILE.raw' },
-  { name: 'lzop', magic: '\x89LZO\0\r\n\x1a\n', unpack: 'lzop -dc FILE > FILE.raw' },
-  { name: 'snappy', magic: '\xff\x06\0\0sNaPpY', unpack: 'snzip -dc FILE > FILE.raw' },
+  { name: 'gzip', magic: '\x1f\x8b\x08', unpack: 'gzip -dc FILE > OUT' },
+  { name: 'xz', magic: '\xfd7zXZ\0', unpack: 'xz -dc FILE > OUT' },
+  { name: 'zstd', magic: '\x28\xb5\x2f\xfd', unpack: 'zstd -dc FILE > OUT' },
+  { name: 'bzip2', magic: '1AY&SY', at: 4, unpack: 'bzip2 -dc FILE > OUT' },
+  { name: 'lz4', magic: '\x04\x22\x4d\x18', unpack: 'lz4 -dc FILE > OUT' },
+  { name: 'lz4', magic: '\x02\x21\x4c\x18', unpack: 'lz4 -dc FILE > OUT' },
+  { name: 'lzop', magic: '\x89LZO\0\r\n\x1a\n', unpack: 'lzop -dc FILE > OUT' },
+  { name: 'snappy', magic: '\xff\x06\0\0sNaPpY', unpack: 'snzip -dc FILE > OUT' },
   { name: 'zip', magic: 'PK\x03\x04', unpack: 'unzip FILE' },
   { name: '7z', magic: '7z\xbc\xaf\x27\x1c', unpack: '7z x FILE' },
 ]
+
+/** What a packer adds to a name. */
+const SUFFIX = /(?<=[^/])\.(gz|xz|zst|bz2|lz4|lzo|sz|zlib)$/
 
 /** Formats known by name only; `advice` says what to do instead. */
 const UNSUPPORTED: readonly (Signature & { readonly advice?: string })[] = [
@@ -77,11 +80,11 @@ const UNSUPPORTED: readonly (Signature & { readonly advice?: string })[] = [
  * @throws VmsiftError `target-compressed` with the command that unpacks it, or `target-unsupported` with its name.
  */
 export function refuseKnown(head: Buffer, options: ParseOptions): void {
-  const name = shellQuote(options.name ?? 'FILE')
+  const name = options.name ?? 'FILE'
   const compressed = COMPRESSED.find(signature => matches(head, signature))
   if (compressed !== undefined) throw refuseCompressed(compressed.name, compressed.unpack, name)
   if (isDeflatedLime(head))
-    throw refuseCompressed('zlib (LiME compress=1)', 'zlib-flate -uncompress < FILE > FILE.lime', name)
+    throw refuseCompressed('zlib (LiME compress=1)', 'zlib-flate -uncompress < FILE > OUT', name)
   const unsupported = UNSUPPORTED.find(signature => matches(head, signature))
   if (unsupported === undefined) return
   const advice = unsupported.advice ?? 'if it is raw memory after all, give --input-format raw'
@@ -91,7 +94,9 @@ export function refuseKnown(head: Buffer, options: ParseOptions): void {
 }
 
 function refuseCompressed(format: string, command: string, name: string): VmsiftError {
-  const unpack = command.replace(/FILE(?=\.|$|\s)/g, () => name)
+  const bare = name.replace(SUFFIX, '')
+  const out = bare === name ? `${name}.raw` : bare
+  const unpack = command.replace(/FILE|OUT/g, word => shellQuote(word === 'FILE' ? name : out))
   return new VmsiftError('target-compressed', `${format}-compressed file: unpack it first: ${unpack}`, {
     detail: { format, command: unpack },
   })
