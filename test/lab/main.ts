@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util'
 import { labAvailable } from './available.js'
 import { ALL_DUMP_FORMATS, type DumpFormat, dumpFileName } from './dump.js'
 import { bootLabGuest, type LabGuest } from './guest.js'
-import { fetchKernel } from './kernel.js'
+import { DEFAULT_KERNEL, fetchKernel } from './kernel.js'
 import { toJson } from './truth-json.js'
 
 const HELP = `npm run lab -- [options]
@@ -22,6 +22,8 @@ Boots a Debian kernel under QEMU, plants markers in its memory, and dumps it.
   --fill DIR         fill memory with files from DIR, a third of its size
   --shell COMMAND    run in the guest before the dump (repeatable)
   --no-kallsyms      don't print the guest's kernel symbols
+  --suite NAME       Debian release the kernel comes from (default bookworm)
+  --package NAME     its kernel package (default linux-image-cloud-amd64)
   --refresh          fetch the newest kernel package
   --keep-running     leave the guest running until Ctrl-C
 `
@@ -38,6 +40,8 @@ const { values } = parseArgs({
     fill: { type: 'string' },
     shell: { type: 'string', multiple: true, default: [] },
     'no-kallsyms': { type: 'boolean', default: false },
+    suite: { type: 'string', default: DEFAULT_KERNEL.suite },
+    package: { type: 'string', default: DEFAULT_KERNEL.packageName },
     refresh: { type: 'boolean', default: false },
     'keep-running': { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
@@ -70,7 +74,10 @@ async function main(): Promise<number> {
     machine: values.machine,
     cpu: values.cpu,
     cmdline: values.append,
-    kernel: await fetchKernel(undefined, values.refresh),
+    kernel: await fetchKernel(
+      { ...DEFAULT_KERNEL, suite: values.suite, packageName: values.package },
+      values.refresh,
+    ),
     ...(values.fill === undefined
       ? {}
       : { fill: { directory: values.fill, bytes: memoryMb * FILL_SHARE * (1 << 20) } }),
