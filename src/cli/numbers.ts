@@ -33,10 +33,12 @@ export function parseLength(text: string, what: string): number {
 /** A whole number between `min` and `max`, suffixes allowed. */
 export function parseCount(text: string, what: string, min: number, max: number): number {
   const value = parseNumber(text, what)
-  if (value < BigInt(min) || value > BigInt(max))
-    throw new VmsiftError('bad-argument', `${what} must be between ${min} and ${max}, not ${text}`, {
+  if (value < BigInt(min) || value > BigInt(max)) {
+    const allowed = max === Number.MAX_SAFE_INTEGER ? `at least ${min}` : `between ${min} and ${max}`
+    throw new VmsiftError('bad-argument', `${what} must be ${allowed}, not ${text}`, {
       detail: { text, min, max },
     })
+  }
   return Number(value)
 }
 

@@ -49,7 +49,7 @@ export function report(error: unknown): number {
     // Help and version come as errors too.
     if (error.exitCode === 0) return EXIT.done
     const topic = COMMANDS.find(entry => process.argv.includes(entry.name))?.name
-    const message = error.message.replace(/^error: /, '')
+    const message = error.message.replace(/^error: /, '').replace(/\.$/, '')
     tell(`${message}; see vmsift ${topic === undefined ? '' : `${topic} `}--help`)
     return EXIT.usage
   }

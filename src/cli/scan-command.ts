@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import type { ScanRequest } from '../coordinator/request.js'
 import type { Target } from '../coordinator/target.js'
+import { hex } from '../core/address.js'
 import type { ScanEvent, SummaryEvent } from '../scan/events.js'
 import { chooseColors } from './colors.js'
 import type { Run } from './commands.js'
@@ -19,6 +20,9 @@ import { TableRenderer } from './scan-table.js'
 import { openOptions } from './targets.js'
 import { tell } from './tell.js'
 import { formatBytes } from './units.js'
+
+/** A broken disk can fail thousands of ranges. */
+const TOLD_ERRORS = 3
 
 /** Describes the command. */
 export function define(command: Command, run: (work: Run) => Promise<void>): void {
@@ -67,7 +71,7 @@ async function chooseRenderer(
 ): Promise<ScanRenderer> {
   if (options.json === true) return new JsonRenderer()
   const colors = await chooseColors(options.output === undefined)
-  return new TableRenderer(colors, settings.contextBytes ?? 0, target.maxAddress)
+  return new TableRenderer(colors, settings.contextBytes ?? 0, target.runs)
 }
 
 /** Prints events as they come and returns the last one, the summary, unprinted. */
@@ -78,6 +82,7 @@ async function deliver(
   view: ProgressView | undefined,
 ): Promise<SummaryEvent> {
   let summary: SummaryEvent | undefined
+  let errors = 0
   try {
     for await (const event of events) {
       if (event.type === 'summary') summary = event
@@ -86,9 +91,10 @@ async function deliver(
         view?.update(event)
       } else if (event.type === 'error') {
         view?.hide()
-        tell(
-          `${formatBytes(event.length)} at 0x${event.gpa.toString(16)} could not be scanned: ${event.error.message}`,
-        )
+        if (++errors <= TOLD_ERRORS)
+          tell(
+            `${formatBytes(event.length)} at ${hex(event.gpa)} could not be scanned: ${event.error.message}`,
+          )
       } else {
         const full = output.write(renderer.event(event))
         if (full !== undefined) await full
@@ -97,6 +103,8 @@ async function deliver(
   } finally {
     view?.hide()
   }
+  if (errors > TOLD_ERRORS)
+    tell(`${errors - TOLD_ERRORS} more ranges could not be scanned; --json names each`)
   if (summary === undefined) throw new Error('the scan ended without a summary')
   return summary
 }

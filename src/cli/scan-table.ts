@@ -1,5 +1,6 @@
 /** Scan events for a person: a table with fixed columns, so that rows can be printed as they come. */
-import type { GapReason } from '../core/memory.js'
+import type { GapReason, MemoryRun } from '../core/memory.js'
+import { findRun } from '../core/runs.js'
 import type { GapEvent, MatchEvent, RuleEvent, SummaryEvent } from '../scan/events.js'
 import type { Colors } from './colors.js'
 import { clip, escapeBytes, escapeText } from './escape.js'
@@ -19,14 +20,18 @@ interface GapCount {
 export class TableRenderer implements ScanRenderer {
   readonly #colors: Colors
   readonly #contextBytes: number
+  readonly #runs: readonly MemoryRun[]
   readonly #digits: number
   readonly #gaps = new Map<GapReason, GapCount>()
   #headed = false
 
-  constructor(colors: Colors, contextBytes: number, maxAddress: number) {
+  /** `runs` is the target's memory: context begins no earlier than the match's run. */
+  constructor(colors: Colors, contextBytes: number, runs: readonly MemoryRun[]) {
     this.#colors = colors
     this.#contextBytes = contextBytes
-    this.#digits = Math.max(8, maxAddress.toString(16).length)
+    this.#runs = runs
+    const last = runs.at(-1)
+    this.#digits = last === undefined ? 8 : Math.max(8, (last.gpa + last.length - 1).toString(16).length)
   }
 
   event(event: MatchEvent | RuleEvent | GapEvent): string {
@@ -72,8 +77,18 @@ export class TableRenderer implements ScanRenderer {
     const length = String(event.length).padStart(6)
     const row = `${cyan(address)}  ${length}  ${clip(name, RULE_COLUMNS).padEnd(RULE_COLUMNS)}  ${data}\n`
     if (event.context === undefined) return row
-    const start = event.gpa - bytesBefore(event.context, event.data, Math.min(this.#contextBytes, event.gpa))
+    const start =
+      event.gpa -
+      bytesBefore(
+        event.context,
+        event.data,
+        Math.min(this.#contextBytes, event.gpa - this.#runStart(event.gpa)),
+      )
     return row + dim(hexdump(event.context, start, this.#digits, '    '))
+  }
+
+  #runStart(gpa: number): number {
+    return this.#runs[findRun(this.#runs, gpa)]?.gpa ?? 0
   }
 
   #rule(event: RuleEvent): string {
