@@ -4,17 +4,20 @@ import { openDatabase } from '../src/ffi/vectorscan.js'
 import { expressionsOf } from '../src/patterns/expressions.js'
 import type { CompiledScan } from '../src/scan/compiled-scan.js'
 import type { Scanner } from '../src/scan/scanner.js'
+import { EmbeddedFinder } from './embedded-finder.js'
 import { PatternScanner } from './pattern-scanner.js'
 
 /** The scanners of this thread; each is to be disposed. */
 export function createScanners(compiled: CompiledScan): Scanner[] {
   const scanners: Scanner[] = []
   const { matcher } = compiled
-  if (matcher?.kind === 'vectorscan')
-    scanners.push(
-      new PatternScanner(compiled, expressionsOf(compiled.patterns), openDatabase(matcher.database)),
-    )
-  else if (matcher !== undefined) throw new VmsiftError('not-supported', 'embedded matcher: not there yet')
+  if (matcher?.kind === 'vectorscan') {
+    const expressions = expressionsOf(compiled.patterns)
+    scanners.push(new PatternScanner(compiled, expressions, openDatabase(matcher.database)))
+  } else if (matcher?.kind === 'embedded') {
+    const finder = new EmbeddedFinder(compiled.patterns)
+    scanners.push(new PatternScanner(compiled, finder.expressions, finder))
+  }
   if (compiled.yara !== undefined) throw new VmsiftError('not-supported', 'yara rules: not there yet')
   return scanners
 }
