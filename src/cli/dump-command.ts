@@ -93,7 +93,7 @@ async function dumpCommand(path: string, options: DumpOptions): Promise<number> 
     return interrupt.exitCode ?? EXIT.interrupted
   }
   await printSummary(target, options, format, started, result)
-  return outcome(result.gaps)
+  return outcome(result.gaps, format)
 }
 
 /** A callback for each piece that updates `view` no more often than it wants. */
@@ -155,10 +155,11 @@ async function printSummary(
 }
 
 /** Tells what is missing in one line and returns the exit code. */
-function outcome(gaps: readonly Gap[]): number {
+function outcome(gaps: readonly Gap[], format: DumpFormat): number {
   if (gaps.length === 0) return EXIT.done
   const reasons = [...new Set(gaps.map(gap => gap.reason))].join(', ')
-  tell(`${sum(gaps)} bytes (${formatBytes(sum(gaps))}) are not in the source and were left out (${reasons})`)
+  const instead = format === 'raw' ? 'are zeros in the file' : 'were left out'
+  tell(`${sum(gaps)} bytes (${formatBytes(sum(gaps))}) are not in the source and ${instead} (${reasons})`)
   return failures(gaps).length === 0 ? EXIT.done : EXIT.unread
 }
 
