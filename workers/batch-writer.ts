@@ -1,5 +1,5 @@
 /** Collects what scanners find in a partition into columns, and posts them with bounded batches unread. */
-import type { Gap } from '../src/core/memory.js'
+import { type Gap, isLeased, type PhysicalMemory } from '../src/core/memory.js'
 import type { ControlBlock } from '../src/scan/control.js'
 import { MAX_DATA_BYTES } from '../src/scan/events.js'
 import type { Batch, MatchColumns, ScanTask } from '../src/scan/messages.js'
@@ -16,12 +16,22 @@ export class CancelledError extends Error {}
 /** Sends a batch to the coordinator; the buffers are transferred. */
 export type PostBatch = (batch: Batch, transfer: readonly ArrayBuffer[]) => void
 
+export interface WriterOptions {
+  readonly memory: PhysicalMemory
+  /** Number of compiled patterns: YARA labels count from there. */
+  readonly patterns: number
+  readonly contextBytes: number
+  readonly post: PostBatch
+}
+
 export class BatchWriter implements MatchSink {
   readonly #task: ScanTask
   readonly #control: ControlBlock
   readonly #patterns: number
   readonly #contextBytes: number
   readonly #post: PostBatch
+  /** A borrowed window is wanted back: rather than wait for a reader, post one more batch. */
+  readonly #hurry: () => boolean
   #window: ScanWindow | undefined
   #columns: Writable<MatchColumns>
   #labels: YaraLabel[] = []
@@ -36,19 +46,14 @@ export class BatchWriter implements MatchSink {
   #flushedAt = this.#startedAt
   #skip: number
 
-  /** `patterns` is the number of compiled patterns: YARA labels count from there. */
-  constructor(
-    task: ScanTask,
-    control: ControlBlock,
-    patterns: number,
-    contextBytes: number,
-    post: PostBatch,
-  ) {
+  constructor(task: ScanTask, control: ControlBlock, scan: WriterOptions) {
     this.#task = task
     this.#control = control
-    this.#patterns = patterns
-    this.#contextBytes = contextBytes
-    this.#post = post
+    this.#patterns = scan.patterns
+    this.#contextBytes = scan.contextBytes
+    this.#post = scan.post
+    const { memory } = scan
+    this.#hurry = isLeased(memory) ? () => memory.wanted : () => false
     this.#columns = newColumns()
     this.#resumeAt = task.start
     this.#skip = task.skip
@@ -132,7 +137,7 @@ export class BatchWriter implements MatchSink {
 
   /** Posts what there is. `last` closes the partition. Waits while too many batches are unread, unless cancelled. */
   flush(last: boolean): void {
-    const wanted = this.#control.acquire(this.#task.slot)
+    const wanted = this.#control.acquire(this.#task.slot, this.#hurry)
     const { count, pattern, gpa, length, dataEnd, contextEnd, bytes } = this.#columns
     const columns: MatchColumns = {
       count,

@@ -4,36 +4,32 @@
  * A block owns the addresses from its start to its end; its window reaches further, back for context and assertions,
  * ahead so that a match which starts inside can end outside. Windows never reach over a hole, a gap or the range's end.
  */
-import type { MemoryRun, PhysicalMemory, Window } from '../src/core/memory.js'
+import type { MemoryRun, Window } from '../src/core/memory.js'
 import type { ControlBlock } from '../src/scan/control.js'
 import type { Fault, ScanTask } from '../src/scan/messages.js'
 import type { Scanner, ScanWindow } from '../src/scan/scanner.js'
-import { BatchWriter, type PostBatch } from './batch-writer.js'
+import { BatchWriter, type WriterOptions } from './batch-writer.js'
 import { BlockSorter } from './block-sorter.js'
 
 /** Shorter runs of known zeros are scanned like data. */
 const MIN_ZERO_SKIP_BYTES = 65536
 
-export interface PartitionScanner {
-  readonly memory: PhysicalMemory
+export interface PartitionScanner extends WriterOptions {
   readonly scanners: readonly Scanner[]
   readonly runs: readonly MemoryRun[]
   readonly control: ControlBlock
   readonly blockBytes: number
   readonly lookBehindBytes: number
   readonly lookAheadBytes: number
-  readonly contextBytes: number
-  readonly patterns: number
   readonly sort: boolean
   /** No pattern matches in the midst of zeros, so that file holes need not be scanned. */
   readonly skipZeros: boolean
   readonly fault?: Fault
-  readonly post: PostBatch
 }
 
 /** Scans one partition and posts what it finds; returns when all of it is posted, or the scan is cancelled. */
 export function scanPartition(scan: PartitionScanner, task: ScanTask): void {
-  const writer = new BatchWriter(task, scan.control, scan.patterns, scan.contextBytes, scan.post)
+  const writer = new BatchWriter(task, scan.control, scan)
   let done = 0
   for (let index = firstRun(scan.runs, task.start); index < scan.runs.length; index++) {
     const run = scan.runs[index] as MemoryRun

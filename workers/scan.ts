@@ -2,6 +2,7 @@
 import { parentPort } from 'node:worker_threads'
 import { createScanners } from '../scanners/index.js'
 import { toRecord } from '../src/core/errors.js'
+import { isLeased } from '../src/core/memory.js'
 import { openMemory } from '../src/drivers/open.js'
 import { unpack } from '../src/scan/context.js'
 import { ControlBlock } from '../src/scan/control.js'
@@ -59,5 +60,8 @@ export function run(task: WorkerTask): ReturnType<typeof toRecord> | undefined {
   } catch (error) {
     if (error instanceof CancelledError) return undefined
     return toRecord(error)
+  } finally {
+    // an idle thread would not notice that somebody waits for the file
+    if (opened !== undefined && isLeased(opened.memory)) opened.memory.giveBack()
   }
 }

@@ -350,8 +350,6 @@ export class ScanSession {
     seconds: () => number,
   ): Generator<ScanEvent> {
     for (const gap of this.#gaps.drain()) yield gapEvent(gap)
-    const { matcher, yara } = compiled
-    const engines = [matcher?.version, yara?.version].filter(name => name !== undefined)
     const summary: SummaryEvent = {
       type: 'summary',
       target: this.#target.path,
@@ -363,7 +361,7 @@ export class ScanSession {
       rules: this.#rules.size,
       seconds: seconds(),
       jobs: shape.jobs,
-      matcher: [...new Set(engines)].join(', '),
+      matcher: enginesOf(compiled),
       complete: !this.#stop,
       version: VERSION,
       startTime: startTime.toISOString(),
@@ -395,6 +393,15 @@ export class ScanSession {
       this.#deliver([event], () => undefined)
     }, every * 1000)
   }
+}
+
+/** The engines in use, with their versions. */
+function enginesOf({ matcher, yara }: CompiledScan): string {
+  const names: string[] = []
+  if (matcher?.kind === 'vectorscan') names.push(`vectorscan ${matcher.version}`)
+  if (matcher?.kind === 'embedded') names.push(`yara-x ${matcher.version} (embedded)`)
+  if (yara !== undefined) names.push(`yara-x ${yara.version}`)
+  return names.join(', ')
 }
 
 function gapEvent(gap: Gap): GapEvent {

@@ -55,6 +55,19 @@ export interface PhysicalMemory extends Disposable {
   window(gpa: number, length: number): Window
 }
 
+/** Memory whose loan somebody else may be waiting for: a file that another process wants to truncate. */
+export interface LeasedMemory {
+  /** Whoever borrowed a window should be done with it at once; the next `window` call settles the matter. */
+  readonly wanted: boolean
+  /** Ends the loan until the next `window` call: the borrower goes idle, and must not keep others waiting. */
+  giveBack(): void
+}
+
+/** Whether this memory can be asked for back. */
+export function isLeased(memory: PhysicalMemory): memory is PhysicalMemory & LeasedMemory {
+  return 'wanted' in memory
+}
+
 /** Copies memory into `target`; what could not be read is left as it is and listed in the result. */
 export function readInto(memory: PhysicalMemory, gpa: number, target: Uint8Array, limit = 4 << 20): Gap[] {
   const gaps: Gap[] = []

@@ -4,7 +4,7 @@
 
 import { hex } from '../core/address.js'
 import { VmsiftError } from '../core/errors.js'
-import type { MemoryRun, PhysicalMemory, ReadStop, Span, Window } from '../core/memory.js'
+import type { LeasedMemory, MemoryRun, PhysicalMemory, ReadStop, Span, Window } from '../core/memory.js'
 import { EXCLUDED_EXTENT, type ExtentTable, ZERO_EXTENT } from '../formats/image.js'
 import type { FileHoles } from './file-holes.js'
 import type { FileMap } from './file-map.js'
@@ -21,7 +21,7 @@ export interface FileAids {
   readonly cache?: PageCache
 }
 
-export class DirectMemory implements PhysicalMemory {
+export class DirectMemory implements PhysicalMemory, LeasedMemory {
   readonly runs: readonly MemoryRun[]
   readonly #extents: ExtentTable
   readonly #fd: number
@@ -43,6 +43,14 @@ export class DirectMemory implements PhysicalMemory {
     this.#fd = fd
     this.#size = size
     this.#aids = aids
+  }
+
+  get wanted(): boolean {
+    return this.#aids.map?.wanted ?? false
+  }
+
+  giveBack(): void {
+    this.#aids.map?.giveBack()
   }
 
   spanAt(gpa: number, limit: number): Span {
@@ -77,16 +85,21 @@ export class DirectMemory implements PhysicalMemory {
     const into = gpa - (this.#extents.gpa[index] as number)
     const offset = this.#extents.offset[index] as number
     if (offset >= 0 && into + length <= (this.#extents.length[index] as number)) {
-      const bytes = this.#lend(offset + into, length)
+      const bytes = this.#isHole(offset + into, length) ? undefined : this.#lend(offset + into, length)
       if (bytes !== undefined) return { bytes }
     }
     return this.#copy(gpa, length)
   }
 
+  /** Reading a hole would fill the page cache with zeros. */
+  #isHole(offset: number, length: number): boolean {
+    return (this.#aids.holes?.holeAt(offset, length) ?? 0) === length
+  }
+
   /** A view of the file, where it is mapped and in memory. */
   #lend(offset: number, length: number): Uint8Array | undefined {
     const { map, cache } = this.#aids
-    if (map === undefined || !map.leased) return undefined
+    if (map === undefined || !map.usable()) return undefined
     if (cache !== undefined && !cache.enter(offset)) return undefined
     return map.view(offset, length)
   }
@@ -104,7 +117,7 @@ export class DirectMemory implements PhysicalMemory {
       const target = this.#scratch.subarray(done, done + piece)
       if (offset === EXCLUDED_EXTENT)
         return { bytes: this.#scratch.subarray(0, done), stop: { reason: 'excluded', length: piece } }
-      if (offset === ZERO_EXTENT) target.fill(0)
+      if (offset === ZERO_EXTENT || this.#isHole(offset + into, piece)) target.fill(0)
       else {
         this.#aids.cache?.enter(offset + into)
         const got = readFully(this.#fd, target, offset + into)

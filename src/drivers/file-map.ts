@@ -4,7 +4,8 @@
  * A file that shrinks under a mapping is SIGBUS for every thread. So the file is mapped only while this thread holds
  * a read lease on it (fcntl(2) F_SETLEASE): the kernel makes whoever wants to truncate the file, or open it for
  * writing, wait until the lease is given back. Before each view the lease is looked at; once somebody waits, the
- * mapping goes first, then the lease, and from there on the file is read by copying. The pages of each view are
+ * mapping goes first, then the lease, and from there on the file is read by copying. A thread that goes idle lets go of
+ * both, since it would not notice who waits. The pages of each view are
  * faulted in by MADV_POPULATE_READ, which reports a bad disk as an error code. docs/DECISIONS.md has the figures.
  */
 import type { Libc, Mapping } from '../ffi/libc.js'
@@ -18,29 +19,37 @@ export class FileMap implements Disposable {
   readonly #fd: number
   readonly #size: number
   readonly #windowBytes: number
-  #leased: boolean
+  #state: 'idle' | 'leased' | 'refused' = 'idle'
   #mapping: Mapping | undefined
   #start = 0
 
-  /** Takes the lease; where it is refused (another owner, open for writing elsewhere, no leases there) `view` gives nothing. */
   constructor(libc: Libc, fd: number, size: number, windowBytes = WINDOW_BYTES) {
     this.#libc = libc
     this.#fd = fd
     this.#size = size
     this.#windowBytes = windowBytes
-    this.#leased = size > 0 && libc.takeLease(fd)
   }
 
-  /** True while views can be had. */
-  get leased(): boolean {
-    return this.#leased
+  /** Somebody waits for the lease; the next `view` gives it back. */
+  get wanted(): boolean {
+    return this.#state === 'leased' && !this.#libc.holdsLease(this.#fd)
+  }
+
+  /**
+   * True while views can be had. Takes the lease when there is none; where it is refused (another owner, open for
+   * writing elsewhere, no leases there) it is not asked for again until `giveBack`.
+   */
+  usable(): boolean {
+    if (this.#state === 'idle') this.#state = this.#libc.takeLease(this.#fd) ? 'leased' : 'refused'
+    return this.#state === 'leased'
   }
 
   /** The bytes at `offset`, borrowed until the next call; undefined when they must be copied instead. */
   view(offset: number, length: number): Uint8Array | undefined {
-    if (!this.#leased || offset + length > this.#size) return undefined
-    if (!this.#libc.holdsLease(this.#fd)) {
-      this.#giveBack()
+    if (offset + length > this.#size || !this.usable()) return undefined
+    if (this.wanted) {
+      this.giveBack()
+      this.#state = 'refused'
       return undefined
     }
     const mapping = this.#window(offset, length)
@@ -48,6 +57,14 @@ export class FileMap implements Disposable {
     const from = offset - this.#start
     if (!mapping.populate(from, length)) return undefined
     return mapping.bytes.subarray(from, from + length)
+  }
+
+  /** Unmaps, then lets the lease go: in this order, or the file could shrink under the mapping. */
+  giveBack(): void {
+    this.#mapping?.unmap()
+    this.#mapping = undefined
+    if (this.#state === 'leased') this.#libc.releaseLease(this.#fd)
+    this.#state = 'idle'
   }
 
   #window(offset: number, length: number): Mapping | undefined {
@@ -65,14 +82,7 @@ export class FileMap implements Disposable {
     return this.#mapping
   }
 
-  #giveBack(): void {
-    this.#mapping?.unmap()
-    this.#mapping = undefined
-    if (this.#leased) this.#libc.releaseLease(this.#fd)
-    this.#leased = false
-  }
-
   [Symbol.dispose](): void {
-    this.#giveBack()
+    this.giveBack()
   }
 }

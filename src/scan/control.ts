@@ -58,13 +58,16 @@ export class ControlBlock {
     return this.#done[slot] as number
   }
 
-  /** Worker: waits until a batch may be posted and counts it; false when the scan was cancelled meanwhile. */
-  acquire(slot: number): boolean {
+  /**
+   * Worker: waits until a batch may be posted and counts it; false when the scan was cancelled meanwhile. When `hurry`
+   * says so, it waits no longer.
+   */
+  acquire(slot: number, hurry: () => boolean): boolean {
     const at = FIRST_SLOT + slot
     for (;;) {
       if (this.cancelled) return false
       const unread = Atomics.load(this.#flags, at)
-      if (unread < MAX_UNREAD) break
+      if (unread < MAX_UNREAD || hurry()) break
       Atomics.wait(this.#flags, at, unread, POLL_MS)
     }
     Atomics.add(this.#flags, at, 1)

@@ -119,12 +119,12 @@ describe.skipIf(libc === undefined)('a file that changes while it is mapped', ()
   it('lends views while the lease holds, and copies once somebody truncates the file', () => {
     const path = fileOf(bytes)
     const { memory, map } = memoryOf(path, [[0, bytes.length, 0]], true)
-    expect(map?.leased).toBe(true)
+    expect(map?.usable()).toBe(true)
     expect(memory.window(0, 4096).bytes.buffer).not.toBe(memory.window(0, 200_000).bytes.buffer)
     // this thread would wait for itself: ask without waiting, as truncate(1) does, which starts the lease's breaking
     expect(() => openSync(path, 0o4001)).toThrowError(/EAGAIN|EWOULDBLOCK/)
     expect(memory.window(0, 4096).bytes[5]).toBe(bytes[5])
-    expect(map?.leased).toBe(false)
+    expect(map?.usable()).toBe(false)
     truncateSync(path, 100)
     expect(memory.window(0, 4096)).toMatchObject({
       stop: { reason: 'truncated', length: bytes.length - 100 },
@@ -135,7 +135,7 @@ describe.skipIf(libc === undefined)('a file that changes while it is mapped', ()
     const path = fileOf(bytes)
     const writer = openSync(path, 'r+')
     const { memory, map } = memoryOf(path, [[0, bytes.length, 0]], true)
-    expect(map?.leased).toBe(false)
+    expect(map?.usable()).toBe(false)
     expect(memory.window(10, 4).bytes).toEqual(bytes.subarray(10, 14))
     ftruncateSync(writer, 12)
     expect(memory.window(10, 4).bytes).toEqual(bytes.subarray(10, 12))
