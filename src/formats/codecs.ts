@@ -8,6 +8,7 @@ import { corrupt } from './corrupt.js'
 import { LzoError, lzo1xDecompress } from './lzo.js'
 import { varint } from './snappy-frame.js'
 import { zstdFrameFits } from './zstd-frame.js'
+import { startZstd, type ZstdDecoder } from './zstd-wasm.js'
 
 const require = createRequire(import.meta.url)
 
@@ -15,15 +16,11 @@ const require = createRequire(import.meta.url)
 export type Codec = (source: Uint8Array, target: Uint8Array) => void
 
 type Snappy = Pick<typeof import('snappy'), 'uncompressSync'>
-type Zlib = typeof import('node:zlib') & {
-  /** Node 22.15 and later; the types here are Node 20's. */
-  readonly zstdDecompressSync?: (source: Uint8Array, options: { maxOutputLength: number }) => Buffer
-}
-type Fzstd = Pick<typeof import('fzstd'), 'decompress'>
+type Zlib = typeof import('node:zlib')
 
 let snappy: Snappy | undefined
 let zlib: Zlib | undefined
-let fzstd: Fzstd | undefined
+let zstd: ZstdDecoder | undefined
 
 /** A raw snappy block (npm snappy, native). The length it claims is checked before anything is allocated. */
 export const snappyInto: Codec = (source, target) => {
@@ -41,16 +38,14 @@ export const zlibInto: Codec = (source, target) => {
   fill('zlib', target, () => (zlib as Zlib).inflateSync(source, { maxOutputLength: target.length }))
 }
 
-/** One zstd frame that states its size, as makedumpfile writes it: node:zlib where it can, else fzstd. */
+/** One zstd frame that states its size, as makedumpfile writes it (libzstd as WebAssembly). */
 export const zstdInto: Codec = (source, target) => {
   if (!zstdFrameFits(source, target.length))
     throw corrupt(`zstd frame is broken or not of ${target.length} bytes`, { length: target.length })
-  zlib ??= require('node:zlib') as Zlib
-  const native = zlib.zstdDecompressSync
-  if (native !== undefined)
-    return fill('zstd', target, () => native(source, { maxOutputLength: target.length }))
-  fzstd ??= require('fzstd') as Fzstd
-  fill('zstd', target, () => (fzstd as Fzstd).decompress(source, target))
+  zstd ??= startZstd()
+  const bytes = zstd(source, target.length)
+  if (bytes?.length !== target.length) throw wrongLength('zstd', bytes?.length, target.length)
+  target.set(bytes)
 }
 
 /** An LZO1X stream. */

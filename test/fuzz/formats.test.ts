@@ -11,6 +11,7 @@ import { VmsiftError } from '../../src/core/errors.js'
 import type { PhysicalMemory } from '../../src/core/memory.js'
 import { type Codec, lzoInto, snappyInto, zlibInto, zstdInto } from '../../src/formats/codecs.js'
 import { writeAvml } from '../images/avml.js'
+import { CAPTURED_LZO1X_999, CAPTURED_ZSTD } from '../images/captured.js'
 import { lzoCompress, zstdCompress } from '../images/compress.js'
 import { writeElf } from '../images/elf.js'
 import { writeFlattened } from '../images/flattened.js'
@@ -185,14 +186,16 @@ describe('mutated blocks end in bytes or in a VmsiftError', () => {
     snappy: [snappyInto, compressSync(page)],
     zlib: [zlibInto, deflateSync(page)],
     lzo: [lzoInto, lzoCompress(page)],
+    'lzo of liblzo2': [lzoInto, Buffer.from(CAPTURED_LZO1X_999, 'base64')],
     zstd: [zstdInto, zstdCompress(page)],
+    'zstd of libzstd': [zstdInto, Buffer.from(CAPTURED_ZSTD, 'base64')],
   }
   for (const [name, [codec, packed]] of Object.entries(codecs))
     it(`${name}: ${CASES / 5} cases`, () => {
       const target = new Uint8Array(PAGE)
       for (let i = 0; i < CASES / 5; i++) {
         const seed = SEED * 1_000_003 + i
-        const { bytes, undo } = mutate(packed, [[0, Math.min(40, packed.length)]], seed)
+        const { bytes, undo } = mutate(packed, [[0, Math.min(300, packed.length)]], seed)
         const start = performance.now()
         try {
           codec(bytes, target)
