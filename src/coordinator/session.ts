@@ -102,6 +102,7 @@ export class ScanSession {
     const started = performance.now()
     const request = this.#request
     checkRequest(this.#target, request)
+    using _hold = this.#target.hold()
     const jobs = jobsFor(this.#target, request)
     // threads start while patterns are compiled
     const pool = new ScanPool(jobs, batch => this.#receive(batch))

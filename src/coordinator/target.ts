@@ -9,7 +9,7 @@ import type { DriverSpec } from '../drivers/spec.js'
 import { parseImage } from '../formats/detect.js'
 import type { Architecture, Image, ImageFormat, ImageNotes, ParseOptions } from '../formats/image.js'
 
-/** Guest memory. Dispose it when done; scans that run on it must have ended. */
+/** Guest memory. Dispose it when done; it stays open underneath until the scans that run on it have ended. */
 export interface Target extends Disposable {
   /** As it was given. */
   readonly path: string
@@ -28,6 +28,11 @@ export interface Target extends Disposable {
   readonly memory: PhysicalMemory
   /** What workers open. */
   readonly driver: DriverSpec
+  /**
+   * Keeps the file open until the result is disposed, whatever becomes of the target; scans do this.
+   * @throws VmsiftError `bad-argument` when the target is closed already.
+   */
+  hold(): Disposable
 }
 
 /**
@@ -57,6 +62,8 @@ class FileTarget implements Target {
   readonly driver: DriverSpec
   #memory: PhysicalMemory | undefined
   #open = true
+  /** The target itself, while it is open, and every scan that runs. */
+  #holders = 1
 
   constructor(path: string, fd: number, image: Image) {
     this.path = path
@@ -72,17 +79,38 @@ class FileTarget implements Target {
   }
 
   get memory(): PhysicalMemory {
-    if (!this.#open) throw new VmsiftError('bad-argument', `target is closed: ${this.path}`)
+    this.#checkOpen()
     // this thread copies: a view could die under its reader while the event loop is elsewhere
     this.#memory ??= openMemory({ ...this.driver, map: false })
     return this.#memory
+  }
+
+  hold(): Disposable {
+    this.#checkOpen()
+    this.#holders++
+    let held = true
+    return {
+      [Symbol.dispose]: () => {
+        if (held) this.#letGo()
+        held = false
+      },
+    }
+  }
+
+  #checkOpen(): void {
+    if (!this.#open) throw new VmsiftError('bad-argument', `target is closed: ${this.path}`)
+  }
+
+  #letGo(): void {
+    this.#holders--
+    if (this.#holders === 0) closeSync(this.driver.fd)
   }
 
   [Symbol.dispose](): void {
     if (!this.#open) return
     this.#open = false
     this.#memory?.[Symbol.dispose]()
-    closeSync(this.driver.fd)
+    this.#letGo()
   }
 }
 

@@ -323,6 +323,23 @@ describe('a sparse image of 1 TiB', () => {
 })
 
 describe('openTarget', () => {
+  it('may be closed while a scan runs: the scan goes on to its end; a new one is refused', async () => {
+    const target = await openTarget(path)
+    const ended = new Promise<ScanEvent[]>((resolve, reject) => {
+      const events: ScanEvent[] = []
+      scan(target, { patterns, tuning: small }).subscribe({
+        next: event => events.push(event),
+        complete: () => resolve(events),
+        error: reject,
+      })
+    })
+    target[Symbol.dispose]()
+    expect(outcomeOf(await ended).matches.length).toBe(MARKS.length)
+    await expect(scanIterable(target, { patterns })[Symbol.asyncIterator]().next()).rejects.toMatchObject({
+      code: 'bad-argument',
+    })
+  })
+
   it('says what is wrong with a target, and what to do', async () => {
     writeFileSync(join(folder, 'empty'), '')
     for (const [name, code] of [
