@@ -72,7 +72,10 @@ function resolve(
   return { start: start.toShared(), length: length.toShared(), offset: offset.toShared() }
 }
 
-/** The rearranged dump as a source. What no record wrote reads as zeros, as in a sparse file. */
+/**
+ * The rearranged dump as a source. What no record wrote reads as zeros, as in a sparse file; in a dump that was cut short
+ * it may be lost instead, so a read stops there.
+ */
 export function flattenedSource(index: FlatIndex, source: ByteSource): ByteSource {
   return {
     size: index.size,
@@ -90,7 +93,8 @@ export function flattenedSource(index: FlatIndex, source: ByteSource): ByteSourc
           const got = source.read((index.offset[piece] as number) + inside, part)
           done += got
           if (got < part.length) return done
-        } else {
+        } else if (index.truncated) return done
+        else {
           const end = Math.min(wanted, next - offset)
           target.fill(0, done, end)
           done = end

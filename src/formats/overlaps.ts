@@ -77,7 +77,7 @@ class IndexHeap {
   }
 
   get top(): number {
-    return this.#at(0) * this.#sign
+    return Math.abs(this.#at(0))
   }
 
   push(index: number): void {
