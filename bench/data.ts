@@ -23,7 +23,7 @@ export const MIB = 2 ** 20
 const PAGE_BYTES = 4096
 const ROOTS = ['/usr/lib', '/usr/bin', '/usr/share']
 /** Images of another version are made anew. */
-const VERSION = 1
+const VERSION = 2
 const MAX_FILE_BYTES = 64 * MIB
 
 /** Where images, rule files and the compiled peer lie. */
@@ -36,7 +36,8 @@ export function benchDirectory(): string {
 /** A raw image of `megabytes`; the shorter one is the longer one's beginning, but for the markers. */
 export function realImage(megabytes: number): string {
   return made(`real-${megabytes}m`, megabytes * MIB, fd => {
-    let at = 0
+    // a first page of zeros, or the image would be taken for the file it begins with
+    let at = PAGE_BYTES
     for (let round = 0; at < megabytes * MIB; round++) at = appendTree(fd, at, megabytes * MIB, round)
     plant(fd, megabytes * MIB)
   })
@@ -141,7 +142,7 @@ function plant(fd: number, bytes: number): void {
   const put = (text: string, at: number): void => {
     writeSync(fd, text, Math.max(0, Math.min(Math.round(at), bytes - text.length)))
   }
-  put(FIRST_TEXT, PAGE_BYTES)
+  put(FIRST_TEXT, PAGE_BYTES / 2)
   for (const at of [4 * MIB - 9, 64 * MIB - 5, bytes / 2 - 3, bytes - 24]) put(RARE_TEXT, at)
   const set = literals(1000)
   for (const [index, text] of [set[0]!, set[127]!, set[999]!].entries())

@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { benchDirectory } from './data.js'
 import type { Machine } from './machine.js'
 import { digits, median } from './stats.js'
 
@@ -48,11 +49,16 @@ export class Report {
     process.stdout.write(`  ${what.padEnd(28)} skipped: ${why}\n`)
   }
 
-  /** Writes `results/<date>-<hostname>.json` and returns its path; a second run of the day replaces the first. */
-  save(machine: Machine, settings: object): string {
+  /**
+   * Writes `results/<date>-<hostname>.json` and returns its path; a second run of the day replaces the first. A run
+   * that is not `whole` goes beside the images instead.
+   */
+  save(machine: Machine, settings: object, whole: boolean): string {
     mkdirSync(RESULTS, { recursive: true })
     const now = new Date().toISOString()
-    const path = join(RESULTS, `${now.slice(0, 10)}-${hostname()}.json`)
+    const path = whole
+      ? join(RESULTS, `${now.slice(0, 10)}-${hostname()}.json`)
+      : join(benchDirectory(), 'last-partial-run.json')
     const { load, ...rest } = machine
     const all = { date: now, machine: rest, load, settings, lines: this.#lines, skipped: this.#skipped }
     writeFileSync(path, `${JSON.stringify(all, undefined, 2)}\n`)
