@@ -72,7 +72,7 @@ async function dumpGuest(kernel: Kernel): Promise<Buffer> {
   )
   try {
     const deadline = Date.now() + BOOT_MS
-    const qmp = await QmpClient.connect(file('qmp'), deadline)
+    const qmp = await QmpClient.connect(file('qmp'), AbortSignal.timeout(BOOT_MS))
     for (let log = ''; !log.includes('demo: ready'); log = await readFile(file('serial'), 'utf8')) {
       if (Date.now() > deadline || /demo: (no|a) |Kernel panic/.test(log))
         throw new Error(`the demo guest did not come up:\n${log.slice(-2000)}`)

@@ -10,8 +10,8 @@ export class GuestControl {
     this.#socket = socket
   }
 
-  static async connect(path: string, deadline: number): Promise<GuestControl> {
-    return new GuestControl(await connectLines(path, deadline))
+  static async connect(path: string, signal: AbortSignal): Promise<GuestControl> {
+    return new GuestControl(await connectLines(path, signal))
   }
 
   /** Resolves when the guest's init has planted everything. */

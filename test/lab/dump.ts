@@ -5,9 +5,10 @@ import { mendElfHeader } from './mend-elf.js'
 import type { QmpClient } from './qmp.js'
 
 /**
- * `raw`: pmemsave. `backend`: a copy of the file behind the memory. `elf`, `elf-paging` and `kdump-*`: QEMU's
- * dump-guest-memory (kdump flattened). `kdump-*-unflattened`: rearranged by makedumpfile -R. `makedumpfile-*`: written
- * by makedumpfile from QEMU's ELF; `excluded` leaves pages out (-d 31), `flat` is flattened.
+ * `raw`: pmemsave from address 0, so for guests without memory above the PCI hole. `backend`: a copy of the file behind
+ * the memory. `elf`, `elf-paging` and `kdump-*`: QEMU's dump-guest-memory (kdump flattened). `kdump-*-unflattened`:
+ * rearranged by makedumpfile -R. `makedumpfile-*`: written by makedumpfile from QEMU's ELF; `excluded` leaves pages out
+ * (-d 31), `flat` is flattened.
  */
 export type DumpFormat = (typeof ALL_DUMP_FORMATS)[number]
 

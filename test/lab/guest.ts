@@ -18,7 +18,7 @@ export interface LabOptions {
   readonly memoryMb: number
   /** Added to the kernel's command line. */
   readonly cmdline?: string
-  /** QEMU machine type; default `pc`. */
+  /** QEMU machine type, `pc` (the default) or `q35`. */
   readonly machine?: string
   /** Default `qemu64`, which boots without page-table isolation. */
   readonly cpu?: string
@@ -95,16 +95,17 @@ export async function bootLabGuest(options: LabOptions): Promise<LabGuest> {
   const args = qemuArguments(options, kernel, accelerator, seed, name, files)
   const qemu = startQemu('qemu-system-x86_64', args, workDir)
   const serialLog = (): Promise<string> => readFile(files.serial, 'utf8').catch(() => '')
+  const givenUp = new AbortController()
   try {
-    const deadline = Date.now() + (options.timeoutMs ?? 120_000)
     const link = await orFailure(
-      openGuest(files, seed, deadline),
+      openGuest(files, seed, givenUp.signal),
       qemu,
       serialLog,
       options.timeoutMs ?? 120_000,
     )
     return labGuest({ name, qemu, files, options, accelerator, kernel, seed, serialLog, ...link })
   } catch (error) {
+    givenUp.abort()
     await qemu.stop()
     throw error
   }
@@ -124,9 +125,9 @@ interface GuestLink {
   readonly truth: GuestTruth
 }
 
-async function openGuest(files: GuestFiles, seed: bigint, deadline: number): Promise<GuestLink> {
-  const control = await GuestControl.connect(files.control, deadline)
-  const qmp = await QmpClient.connect(files.qmp, deadline)
+async function openGuest(files: GuestFiles, seed: bigint, signal: AbortSignal): Promise<GuestLink> {
+  const control = await GuestControl.connect(files.control, signal)
+  const qmp = await QmpClient.connect(files.qmp, signal)
   await control.ready()
   return { qmp, control, truth: await readTruth(control, seed) }
 }
@@ -182,7 +183,6 @@ function qemuArguments(
     `vmsift.seed=${seed.toString(16)}`,
     options.cmdline ?? '',
   ]
-  const bus = machine === 'microvm' ? 'virtio-serial-device' : 'virtio-serial-pci'
   return [
     ...['-name', name, '-nodefaults', '-display', 'none', '-no-reboot'],
     ...['-machine', `${machine},memory-backend=ram`, '-cpu', cpu, '-smp', String(cpus)],
@@ -193,8 +193,8 @@ function qemuArguments(
     ...['-serial', `file:${files.serial}`],
     ...['-qmp', `unix:${files.qmp},server=on,wait=off`],
     ...['-chardev', `socket,id=lab,path=${files.control},server=on,wait=off`],
-    ...['-device', bus, '-device', 'virtserialport,chardev=lab,name=vmsift.lab'],
-    ...(machine === 'microvm' ? [] : ['-device', 'vmcoreinfo']),
+    ...['-device', 'virtio-serial-pci', '-device', 'virtserialport,chardev=lab,name=vmsift.lab'],
+    ...['-device', 'vmcoreinfo'],
     ...(options.qemuArgs ?? []),
   ]
 }

@@ -10,15 +10,7 @@ import type { Kernel } from './kernel.js'
 import { collectModules } from './modules.js'
 
 /** The control port needs the first two; qemu_fw_cfg hands VMCOREINFO to QEMU; the others are there to be found. */
-export const LAB_MODULES = [
-  'virtio_pci',
-  'virtio_mmio',
-  'virtio_console',
-  'qemu_fw_cfg',
-  'brd',
-  'dummy',
-  'loop',
-]
+export const LAB_MODULES = ['virtio_pci', 'virtio_console', 'qemu_fw_cfg', 'brd', 'dummy', 'loop']
 
 /** The archive for `-initrd`, uncompressed. Compiles the marker program. */
 export async function buildInitramfs(

@@ -10,14 +10,13 @@ export interface LineSocket {
   close(): void
 }
 
-/** Connects as soon as the socket is there, trying until `deadline` (a `Date.now()` time). */
-export async function connectLines(path: string, deadline: number): Promise<LineSocket> {
+/** Connects as soon as the socket is there, trying until `signal` says that it is over. */
+export async function connectLines(path: string, signal: AbortSignal): Promise<LineSocket> {
   for (;;) {
     try {
       return lineSocket(await connect(path))
     } catch (error) {
-      if (Date.now() >= deadline)
-        throw new Error(`no connection to ${path} in the time allowed`, { cause: error })
+      if (signal.aborted) throw new Error(`no connection to ${path}`, { cause: error })
       await sleep(20)
     }
   }
@@ -46,8 +45,9 @@ function lineSocket(socket: Socket): LineSocket {
     for (const waiter of waiting.splice(0)) waiter.reject(new Error('the other side closed the connection'))
   }
   reader.on('close', end)
-  // A reset shows as the close that follows it.
+  // A reset shows as the close that follows it; readline passes the socket's errors on.
   socket.on('error', () => socket.destroy())
+  reader.on('error', () => undefined)
   return {
     send: line => void socket.write(`${line}\n`),
     next: () => {

@@ -15,7 +15,7 @@ Boots a Debian kernel under QEMU, plants markers in its memory, and dumps it.
   --out DIR          where the dumps and truth.json go (default: /tmp/lab/guest<MEMORY>)
   --memory MIB       guest memory (default 256)
   --formats LIST     comma-separated, or "all" (default): ${ALL_DUMP_FORMATS.join(' ')}
-  --machine TYPE     QEMU machine: pc (default), q35, microvm
+  --machine TYPE     QEMU machine: pc (default), q35
   --cpu MODEL        QEMU CPU model (default qemu64)
   --append TEXT      added to the kernel's command line
   --huge-pages N     2 MiB pages reserved for boundary markers

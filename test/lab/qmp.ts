@@ -10,8 +10,8 @@ export class QmpClient {
   }
 
   /** Connects and leaves the negotiation mode. */
-  static async connect(path: string, deadline: number): Promise<QmpClient> {
-    const client = new QmpClient(await connectLines(path, deadline))
+  static async connect(path: string, signal: AbortSignal): Promise<QmpClient> {
+    const client = new QmpClient(await connectLines(path, signal))
     await client.#socket.next()
     await client.execute('qmp_capabilities')
     return client
