@@ -1,11 +1,11 @@
 /** From what was compiled to the scanners that a worker runs. */
-import { VmsiftError } from '../src/core/errors.js'
 import { openDatabase } from '../src/ffi/vectorscan.js'
 import { expressionsOf } from '../src/patterns/expressions.js'
 import type { CompiledScan } from '../src/scan/compiled-scan.js'
 import type { Scanner } from '../src/scan/scanner.js'
 import { EmbeddedFinder } from './embedded-finder.js'
 import { PatternScanner } from './pattern-scanner.js'
+import { YaraScanner } from './yara.js'
 
 /** The scanners of this thread; each is to be disposed. */
 export function createScanners(compiled: CompiledScan): Scanner[] {
@@ -18,6 +18,6 @@ export function createScanners(compiled: CompiledScan): Scanner[] {
     const finder = new EmbeddedFinder(compiled.patterns)
     scanners.push(new PatternScanner(compiled, finder.expressions, finder))
   }
-  if (compiled.yara !== undefined) throw new VmsiftError('not-supported', 'yara rules: not there yet')
+  if (compiled.yara !== undefined) scanners.push(new YaraScanner(compiled.yara))
   return scanners
 }

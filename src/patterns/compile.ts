@@ -16,6 +16,8 @@ export const DEFAULT_MAX_MATCH_BYTES = 4096
 const EMBEDDED_VERSION = '1'
 const EMBEDDED_HINT =
   'matching with the embedded matcher; for up to 25 times the speed: apt install libvectorscan5 (or set VMSIFT_LIBHS)'
+/** A YARA string that starts in a block and is longer than this may be reported too short. */
+const YARA_LOOK_AHEAD_BYTES = 1 << 16
 const HIGHEST_MAX_MATCH_BYTES = 1 << 20
 
 /**
@@ -35,6 +37,9 @@ export async function compileScan(
       `longest match must be 1 to ${HIGHEST_MAX_MATCH_BYTES} bytes, not ${maxMatchBytes}`,
     )
   const patterns = unique(specs).flatMap(spec => compilePattern(spec, maxMatchBytes))
+  const rules = specs.filter(spec => spec.kind === 'yara')
+  // Loaded when needed: most scans have no rules.
+  const yara = rules.length > 0 ? (await import('./compile-yara.js')).checkYara(unique(rules)) : undefined
   const outermost = options.outermost ?? false
   const longest = patterns.reduce((most, pattern) => Math.max(most, pattern.maxBytes), 0)
   const looksAround = patterns.some(pattern => hasAssertions(pattern.node))
@@ -43,21 +48,25 @@ export async function compileScan(
   return {
     patterns,
     ...(matcher === undefined ? {} : { matcher }),
+    ...(yara === undefined ? {} : { yara }),
     outermost,
     lookBehindBytes: (outermost ? Math.max(0, longest - 1) : 0) + (looksAround ? 1 : 0),
-    lookAheadBytes: Math.max(0, longest - 1) + (looksAround ? 2 : 0),
+    lookAheadBytes: Math.max(
+      longest - 1 + (looksAround ? 2 : 0),
+      yara === undefined ? 0 : YARA_LOOK_AHEAD_BYTES,
+    ),
     hints: matcher?.kind === 'embedded' && choice === 'auto' ? [EMBEDDED_HINT] : [],
   }
 }
 
-/** Engine with its version, as `info` and a scan's summary show it. */
+/** Engine with its version, as `info` and a scan's summary show it: `vectorscan 5.4.9`, `embedded 1`. */
 export function describeMatcher(choice: MatcherChoice = 'auto'): string {
   const version = choice === 'embedded' ? undefined : vectorscanVersion()
   return version === undefined ? `embedded ${EMBEDDED_VERSION}` : `vectorscan ${version}`
 }
 
 /** The same pattern given twice is looked for once. */
-function unique(specs: readonly PatternSpec[]): PatternSpec[] {
+function unique<Spec extends PatternSpec>(specs: readonly Spec[]): Spec[] {
   return [...new Map(specs.map(spec => [JSON.stringify(spec), spec])).values()]
 }
 
@@ -78,7 +87,7 @@ function compilePattern(spec: PatternSpec, maxMatchBytes: number): CompiledPatte
       )
     }
     case 'yara':
-      throw new VmsiftError('not-supported', 'yara: not there yet')
+      return []
   }
 }
 
