@@ -107,7 +107,7 @@ function readNotes(
   return { notes, machine: parsed.machine }
 }
 
-/** utsname.machine as an e_machine; QEMU leaves it empty. */
+/** utsname.machine as an e_machine, where the writer filled it in. */
 function machineOf(name: string): number | undefined {
   if (name === 'x86_64') return EM_X86_64
   if (name === 'aarch64') return EM_AARCH64

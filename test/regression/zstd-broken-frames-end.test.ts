@@ -4,7 +4,7 @@ import { zstdInto } from '../../src/formats/codecs.js'
 import { CAPTURED_ZSTD } from '../images/captured.js'
 import { seeded } from '../images/runs.js'
 
-it('ends at once on broken frames of a real encoder, where fzstd looped without end', () => {
+it('ends at once on broken frames of a real encoder, where fzstd stalled a run for minutes', () => {
   const frame = Buffer.from(CAPTURED_ZSTD, 'base64')
   const target = new Uint8Array(4096)
   const next = seeded(3)
