@@ -9,6 +9,7 @@ import { parseHex } from './parse-hex.js'
 import { parseRegex } from './parse-regex.js'
 import { parseText } from './parse-text.js'
 import { printExpression } from './print.js'
+import { quoted } from './regex-cursor.js'
 
 /** Longest match of an unbounded regular expression, unless another bound is asked for. */
 export const DEFAULT_MAX_MATCH_BYTES = 4096
@@ -82,7 +83,7 @@ function compilePattern(spec: PatternSpec, maxMatchBytes: number): CompiledPatte
       if (pattern.minBytes <= maxMatchBytes) return [pattern]
       throw new VmsiftError(
         'bad-pattern',
-        `regular expression "${spec.source}" matches ${pattern.minBytes} bytes or more, the longest match is ${maxMatchBytes}: raise --max-match`,
+        `regular expression ${quoted(spec.source)} matches ${pattern.minBytes} bytes or more, the longest match is ${maxMatchBytes}: raise --max-match`,
         { detail: { source: spec.source, minBytes: pattern.minBytes, maxMatchBytes } },
       )
     }
@@ -119,7 +120,7 @@ function compileMatcher(patterns: readonly CompiledPattern[], choice: MatcherCho
     const pattern = patterns[expressions[error.index]?.pattern ?? 0]
     throw new VmsiftError(
       'bad-pattern',
-      `vectorscan does not support pattern "${pattern?.rule}": ${error.message}; --matcher embedded does`,
+      `vectorscan does not support pattern ${quoted(pattern?.rule ?? '')}: ${error.message}; --matcher embedded does`,
       { cause: error },
     )
   }

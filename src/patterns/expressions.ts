@@ -3,7 +3,7 @@
  * the same list again to know what a hit means, so nothing but the patterns travels.
  */
 import type { CompiledPattern } from '../scan/compiled-scan.js'
-import { hasAssertions, lengthsOf } from './measure.js'
+import { hasAssertions, lengthsOf, positionsOf } from './measure.js'
 import type { PatternNode } from './node.js'
 import { relax } from './relax.js'
 import { concatOf, dropAssertions, trimHead, trimTail } from './trim.js'
@@ -12,6 +12,8 @@ import { concatOf, dropAssertions, trimHead, trimTail } from './trim.js'
 const MAX_PIECE_BYTES = 256
 /** More branches than this are one expression. */
 const MAX_BRANCHES = 64
+/** Larger automata are not given to the matcher: compiling them takes long, or is refused. */
+const MAX_POSITIONS = 1000
 
 /**
  * One thing to look for.
@@ -43,7 +45,8 @@ function expressionsOfPattern(pattern: CompiledPattern, index: number): Expressi
   const { min, max } = lengthsOf(starts)
   if (min === max && max <= MAX_PIECE_BYTES)
     return [{ kind: 'prefix', pattern: index, node: starts, length: max }]
-  return [{ kind: 'ends', pattern: index, node: trimHead(starts) }]
+  const searched = positionsOf(starts) > MAX_POSITIONS ? relax(starts) : starts
+  return [{ kind: 'ends', pattern: index, node: trimHead(searched) }]
 }
 
 /** The same without long counts, one for each pattern: more hits, but automata that stay small. All are `ends`. */
@@ -76,8 +79,10 @@ function takePrefix(node: PatternNode): PatternNode {
   for (const item of node.kind === 'concat' ? node.items : [node]) {
     const { max } = lengthsOf(item)
     if (max > left) {
-      if (item.kind === 'literal' && left > 0)
-        items.push({ kind: 'literal', bytes: item.bytes.slice(0, left) })
+      if (item.kind === 'literal') items.push({ kind: 'literal', bytes: item.bytes.slice(0, left) })
+      const times = item.kind === 'repeat' ? Math.floor(left / lengthsOf(item.item).max) : 0
+      if (item.kind === 'repeat' && times > 0)
+        items.push({ kind: 'repeat', item: item.item, min: times, max: times })
       break
     }
     items.push(item)

@@ -59,3 +59,19 @@ export function hasAssertions(node: PatternNode): boolean {
       return hasAssertions(node.item)
   }
 }
+
+/** Positions of a pattern's automaton once counts are written out; at least 1 for whatever is repeated. */
+export function positionsOf(node: PatternNode): number {
+  switch (node.kind) {
+    case 'literal':
+      return node.bytes.length
+    case 'set':
+    case 'assert':
+      return 1
+    case 'concat':
+    case 'alternate':
+      return node.items.reduce((sum, item) => sum + positionsOf(item), 1)
+    case 'repeat':
+      return positionsOf(node.item) * Math.max(1, node.max ?? node.min + 1)
+  }
+}

@@ -2,6 +2,7 @@
 import { VmsiftError } from '../core/errors.js'
 import { setOf } from './byte-set.js'
 import type { PatternNode } from './node.js'
+import { quoted } from './regex-cursor.js'
 
 /** Longest byte pattern. */
 export const MAX_HEX_BYTES = 1 << 16
@@ -61,7 +62,7 @@ function nibble(hex: string, at: number): number | undefined {
 }
 
 function bad(hex: string, at: number, what: string): VmsiftError {
-  return new VmsiftError('bad-pattern', `byte pattern "${hex}", column ${at + 1}: ${what}`, {
+  return new VmsiftError('bad-pattern', `byte pattern ${quoted(hex)}, column ${at + 1}: ${what}`, {
     detail: { hex, column: at + 1 },
   })
 }

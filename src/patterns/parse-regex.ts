@@ -4,7 +4,7 @@
  */
 import { VmsiftError } from '../core/errors.js'
 import { ANY_BYTE, setComplement, setOf } from './byte-set.js'
-import { lengthsOf } from './measure.js'
+import { lengthsOf, positionsOf } from './measure.js'
 import type { PatternNode } from './node.js'
 import { foldedCharacter } from './parse-text.js'
 import { readClass } from './regex-class.js'
@@ -288,20 +288,4 @@ function maximum(text: string, { least, comma, most, only }: Bounds): number | u
   if (only !== undefined) return Number(only)
   if (comma === undefined) return Number(least)
   return most === undefined || most === '' ? undefined : Number(most)
-}
-
-/** Positions of the automaton once counts are written out; at least 1 for whatever is repeated. */
-function positionsOf(node: PatternNode): number {
-  switch (node.kind) {
-    case 'literal':
-      return node.bytes.length
-    case 'set':
-    case 'assert':
-      return 1
-    case 'concat':
-    case 'alternate':
-      return node.items.reduce((sum, item) => sum + positionsOf(item), 1)
-    case 'repeat':
-      return positionsOf(node.item) * Math.max(1, node.max ?? node.min + 1)
-  }
 }

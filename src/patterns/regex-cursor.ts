@@ -63,7 +63,7 @@ export class RegexCursor {
   }
 }
 
-/** The source as an error message shows it: not longer than a line. */
-function quoted(source: string): string {
+/** A pattern as an error message shows it: not longer than a line. */
+export function quoted(source: string): string {
   return source.length <= 60 ? `"${source}"` : `"${source.slice(0, 57)}..."`
 }
