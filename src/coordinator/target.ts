@@ -43,7 +43,7 @@ export interface Target extends Disposable {
 export async function openTarget(path: string, options: ParseOptions = {}): Promise<Target> {
   const fd = openFile(path)
   try {
-    return new FileTarget(path, fd, parseImage(fileSource(fd), options))
+    return new FileTarget(path, fd, parseImage(fileSource(fd), { name: path, ...options }))
   } catch (error) {
     closeSync(fd)
     throw error
