@@ -3,7 +3,7 @@
  * stream of bytes leaves the processor idle most of the time. So the bytes are cut in four and four streams run in one
  * loop, each begun early enough that whatever ends in its part began in it: twice as fast, measured.
  */
-import { EMPTY_ROW, UNKNOWN } from '../src/patterns/lazy-dfa.js'
+import { type DfaLimits, EMPTY_ROW, UNKNOWN } from '../src/patterns/lazy-dfa.js'
 import type { PatternNode } from '../src/patterns/node.js'
 import { SearchAutomaton } from '../src/patterns/search-automaton.js'
 import { HitColumns } from './hit-columns.js'
@@ -32,9 +32,14 @@ export class DfaEngine {
   #progress = 0
   #thrashing = false
 
-  /** `patient`: never gives up, because there is nothing better. */
-  constructor(nodes: readonly PatternNode[], ids: readonly number[], warmUp: number, patient: boolean) {
-    this.#automaton = new SearchAutomaton(nodes, 'forward', true, LIMITS)
+  /** `warmUp`: bytes of the longest match. `patient`: never gives up, because there is nothing better. */
+  constructor(
+    nodes: readonly PatternNode[],
+    ids: readonly number[],
+    options: { readonly warmUp: number; readonly patient: boolean; readonly limits?: DfaLimits | undefined },
+  ) {
+    const { warmUp, patient, limits = LIMITS } = options
+    this.#automaton = new SearchAutomaton(nodes, 'forward', true, limits)
     this.#ids = ids
     this.#warmUp = warmUp
     this.#patient = patient

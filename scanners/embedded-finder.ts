@@ -5,6 +5,7 @@
  * hits are candidates, and what is reported is measured on the patterns themselves.
  */
 import { type Expression, expressionsOf, relaxedExpressionsOf } from '../src/patterns/expressions.js'
+import type { DfaLimits } from '../src/patterns/lazy-dfa.js'
 import type { CompiledPattern } from '../src/scan/compiled-scan.js'
 import type { CandidateFinder } from './candidate-finder.js'
 import { DfaEngine } from './dfa-engine.js'
@@ -27,10 +28,12 @@ export class EmbeddedFinder implements CandidateFinder {
   /** Index of the first relaxed expression. */
   readonly #relaxedFrom: number
   readonly #warmUp: number
+  readonly #limits: DfaLimits | undefined
   #hits = new HitColumns()
   #slots: Slot[] = []
 
-  constructor(patterns: readonly CompiledPattern[]) {
+  constructor(patterns: readonly CompiledPattern[], limits?: DfaLimits) {
+    this.#limits = limits
     const exact = expressionsOf(patterns)
     this.expressions = exact.concat(relaxedExpressionsOf(patterns))
     this.#relaxedFrom = exact.length
@@ -87,7 +90,11 @@ export class EmbeddedFinder implements CandidateFinder {
     )
     const nodes = ids.map(id => (this.expressions[id] as Expression).node)
     const patient = relaxed && patterns.length === 1
-    return { engine: new DfaEngine(nodes, ids, this.#warmUp, patient), patterns, relaxed }
+    return {
+      engine: new DfaEngine(nodes, ids, { warmUp: this.#warmUp, patient, limits: this.#limits }),
+      patterns,
+      relaxed,
+    }
   }
 
   #smaller({ patterns, relaxed }: Slot): Slot[] {

@@ -4,7 +4,7 @@
  * another run is in the same state at the same position, the rest is known, and only what the limit allows beyond it
  * is still to be run.
  */
-import { EMPTY_ROW, UNKNOWN } from '../src/patterns/lazy-dfa.js'
+import { type DfaLimits, EMPTY_ROW, UNKNOWN } from '../src/patterns/lazy-dfa.js'
 import { MatchAutomaton } from '../src/patterns/match-automaton.js'
 import type { CompiledPattern } from '../src/scan/compiled-scan.js'
 import type { ScanWindow } from '../src/scan/scanner.js'
@@ -41,8 +41,8 @@ export class MatchMeter {
   #keptDone = false
   #epoch = 0
 
-  constructor(pattern: CompiledPattern, rings: RunRings) {
-    this.#automaton = new MatchAutomaton(pattern.node)
+  constructor(pattern: CompiledPattern, rings: RunRings, limits?: DfaLimits) {
+    this.#automaton = new MatchAutomaton(pattern.node, limits)
     this.#maxBytes = pattern.maxBytes
     this.#lazy = pattern.lazy
     this.#rings = rings

@@ -3,6 +3,7 @@
  * that is reported. What comes out depends only on the bytes, never on the finder or on how memory was cut.
  */
 import { type Expression, startsOnly } from '../src/patterns/expressions.js'
+import type { DfaLimits } from '../src/patterns/lazy-dfa.js'
 import { relax } from '../src/patterns/relax.js'
 import type { CompiledPattern, CompiledScan } from '../src/scan/compiled-scan.js'
 import type { MatchSink, Scanner, ScanWindow } from '../src/scan/scanner.js'
@@ -43,6 +44,7 @@ export class PatternScanner implements Scanner {
   readonly #meters = new Map<number, MatchMeter>()
   readonly #startFinders = new Map<number, StartFinder>()
   readonly #rings: RunRings
+  readonly #limits: DfaLimits | undefined
   #offsets = new Uint32Array(256)
   #keys = new Float64Array(0)
   #window = NO_WINDOW
@@ -54,7 +56,13 @@ export class PatternScanner implements Scanner {
   #reach = 0
 
   /** `expressions` is what the ids of the finder's hits mean. Disposing the scanner disposes the finder. */
-  constructor(compiled: CompiledScan, expressions: readonly Expression[], finder: CandidateFinder) {
+  constructor(
+    compiled: CompiledScan,
+    expressions: readonly Expression[],
+    finder: CandidateFinder,
+    limits?: DfaLimits,
+  ) {
+    this.#limits = limits
     this.#patterns = compiled.patterns
     this.#finder = finder
     this.#expressions = expressions
@@ -185,7 +193,7 @@ export class PatternScanner implements Scanner {
   #meterOf(pattern: number): MatchMeter {
     let meter = this.#meters.get(pattern)
     if (meter === undefined) {
-      meter = new MatchMeter(this.#patterns[pattern] as CompiledPattern, this.#rings)
+      meter = new MatchMeter(this.#patterns[pattern] as CompiledPattern, this.#rings, this.#limits)
       this.#meters.set(pattern, meter)
     }
     return meter
@@ -195,7 +203,7 @@ export class PatternScanner implements Scanner {
     let finder = this.#startFinders.get(pattern)
     if (finder === undefined) {
       const { node } = this.#patterns[pattern] as CompiledPattern
-      finder = new StartFinder(relax(startsOnly(node)))
+      finder = new StartFinder(relax(startsOnly(node)), this.#limits)
       this.#startFinders.set(pattern, finder)
     }
     return finder

@@ -1,5 +1,5 @@
 /** From the ends that were hit back to where matches may start: one pass, however many ends there are. */
-import { EMPTY_ROW, UNKNOWN } from '../src/patterns/lazy-dfa.js'
+import { type DfaLimits, EMPTY_ROW, UNKNOWN } from '../src/patterns/lazy-dfa.js'
 import type { PatternNode } from '../src/patterns/node.js'
 import { SearchAutomaton } from '../src/patterns/search-automaton.js'
 import { doubled } from './match-columns.js'
@@ -12,8 +12,8 @@ export class StartFinder {
   readonly #automaton: SearchAutomaton
 
   /** `node`: the assertion-free pattern whose ends are given to `find`. */
-  constructor(node: PatternNode) {
-    this.#automaton = new SearchAutomaton([node], 'backward', false)
+  constructor(node: PatternNode, limits?: DfaLimits) {
+    this.#automaton = new SearchAutomaton([node], 'backward', false, limits)
   }
 
   /** Collects every start ≥ `floor` from which the pattern reaches one of the `count` ascending ends. */

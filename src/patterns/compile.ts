@@ -16,7 +16,7 @@ export const DEFAULT_MAX_MATCH_BYTES = 4096
 /** Version of the embedded matcher: changes when it does. */
 const EMBEDDED_VERSION = '1'
 const EMBEDDED_HINT =
-  'matching with the embedded matcher; for up to 25 times the speed: apt install libvectorscan5 (or set VMSIFT_LIBHS)'
+  'matching with the embedded matcher; for up to 30 times the speed: apt install libvectorscan5 (or set VMSIFT_LIBHS)'
 /** A YARA string that starts in a block and is longer than this may be reported too short. */
 const YARA_LOOK_AHEAD_BYTES = 1 << 16
 const HIGHEST_MAX_MATCH_BYTES = 1 << 20

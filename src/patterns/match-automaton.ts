@@ -6,7 +6,7 @@
 import { byteClasses } from './byte-classes.js'
 import { isWord, setHas, setOf } from './byte-set.js'
 import { Closure } from './closure.js'
-import { LazyDfa, type Step } from './lazy-dfa.js'
+import { type DfaLimits, LazyDfa, type Step } from './lazy-dfa.js'
 import { hasAssertions } from './measure.js'
 import { ACCEPT, ASSERT, ASSERTIONS, BYTES, Nfa } from './nfa.js'
 import type { Assertion, PatternNode } from './node.js'
@@ -34,7 +34,7 @@ export class MatchAutomaton {
   #starts: number[] = []
   #epoch = 0
 
-  constructor(pattern: PatternNode) {
+  constructor(pattern: PatternNode, limits?: DfaLimits) {
     this.looksAround = hasAssertions(pattern)
     this.#nfa = new Nfa([pattern], 'forward')
     this.#closure = new Closure(this.#nfa)
@@ -44,7 +44,7 @@ export class MatchAutomaton {
     this.#example = example
     this.endClass = count
     this.finalNewlineClass = count + 1
-    this.dfa = new LazyDfa(count + 2, (ids, tag, byteClass) => this.#step(ids, tag, byteClass))
+    this.dfa = new LazyDfa(count + 2, (ids, tag, byteClass) => this.#step(ids, tag, byteClass), limits)
   }
 
   /** The row to begin with, where `before` is the byte before the start, or -1 at the edge of a stretch. */

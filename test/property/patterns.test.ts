@@ -1,5 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { EmbeddedFinder } from '../../scanners/embedded-finder.js'
+import { PatternScanner } from '../../scanners/pattern-scanner.js'
 import { VmsiftError } from '../../src/core/errors.js'
 import { vectorscanVersion } from '../../src/ffi/vectorscan.js'
 import { compileScan } from '../../src/patterns/compile.js'
@@ -91,6 +93,30 @@ describe.each(MATCHERS)('%s', matcher => {
         },
       ),
       { numRuns: NUM_RUNS },
+    )
+  })
+})
+
+describe('automata that forget all the time', () => {
+  // Sixteen states at most: every run forgets, engines give way to relaxed ones and are split.
+  const limits = { maxCells: 1, maxIds: 1 << 20 }
+
+  it('give the same answers', async () => {
+    const sources = fc.array(fc.oneof(plainRegex, assertingRegex), { minLength: 1, maxLength: 4 })
+    const long = fc
+      .array(smallBytes, { minLength: 20, maxLength: 40 })
+      .map(parts => Uint8Array.from(parts.flatMap(part => [...part])))
+    const cuts = fc.array(fc.nat(1000), { maxLength: 3 })
+    await fc.assert(
+      fc.asyncProperty(sources, long, cuts, fc.boolean(), async (regexes, bytes, where, lazy) => {
+        const specs = regexes.map(source => ({ kind: 'regex' as const, source }))
+        const parsed = await compiled(specs, { matcher: 'embedded', maxMatchBytes: 40 })
+        const scan = { ...parsed, patterns: parsed.patterns.map(pattern => ({ ...pattern, lazy })) }
+        const finder = new EmbeddedFinder(scan.patterns, limits)
+        const scanner = new PatternScanner(scan, finder.expressions, finder, limits)
+        expect(scanInWindows(scan, bytes, where, [scanner])).toEqual(expected(scan, bytes))
+      }),
+      { numRuns: NUM_RUNS / 4 },
     )
   })
 })

@@ -1,7 +1,7 @@
 /** Cuts a stretch of bytes into windows as the block loop does, and scans them. */
 import { createScanners } from '../../scanners/index.js'
 import type { CompiledScan } from '../../src/scan/compiled-scan.js'
-import type { MatchSink } from '../../src/scan/scanner.js'
+import type { MatchSink, Scanner } from '../../src/scan/scanner.js'
 
 export interface FoundMatch {
   readonly pattern: number
@@ -14,9 +14,9 @@ export function scanInWindows(
   compiled: CompiledScan,
   bytes: Uint8Array,
   cuts: readonly number[],
+  scanners: readonly Scanner[] = createScanners(compiled),
 ): FoundMatch[] {
   const found: FoundMatch[] = []
-  const scanners = createScanners(compiled)
   try {
     const bounds = [...new Set([0, ...cuts.filter(cut => cut > 0 && cut < bytes.length), bytes.length])].sort(
       (a, b) => a - b,
