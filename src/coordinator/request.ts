@@ -41,6 +41,7 @@ export interface ScanRequest {
 export interface ScanTuning {
   readonly blockBytes?: number
   readonly partitionBytes?: number
+  /** @internal */
   readonly fault?: Fault
 }
 

@@ -400,7 +400,7 @@ export class ScanSession {
 function enginesOf({ matcher, yara }: CompiledScan): string {
   const names: string[] = []
   if (matcher?.kind === 'vectorscan') names.push(`vectorscan ${matcher.version}`)
-  if (matcher?.kind === 'embedded') names.push(`yara-x ${matcher.version} (embedded)`)
+  if (matcher?.kind === 'embedded') names.push(`embedded ${matcher.version}`)
   if (yara !== undefined) names.push(`yara-x ${yara.version}`)
   return names.join(', ')
 }

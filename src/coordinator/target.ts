@@ -26,7 +26,10 @@ export interface Target extends Disposable {
   readonly warnings: readonly string[]
   /** A reader for this thread, opened at its first use. */
   readonly memory: PhysicalMemory
-  /** What workers open. */
+  /**
+   * What workers open.
+   * @internal
+   */
   readonly driver: DriverSpec
   /**
    * Keeps the file open until the result is disposed, whatever becomes of the target; scans do this.

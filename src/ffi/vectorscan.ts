@@ -5,8 +5,8 @@
  * into a heap of bounded size and corrupts what does not fit. Every return value is checked.
  * Source of constants and signatures: hs_common.h, hs_compile.h, hs_runtime.h of Vectorscan 5.4.
  */
-import { createRequire } from 'node:module'
 import { VmsiftError } from '../core/errors.js'
+import { type Koffi, tryKoffi } from './koffi.js'
 
 const HS_SUCCESS = 0
 const HS_SCAN_TERMINATED = -3
@@ -24,7 +24,6 @@ const NAMES = [
   '/usr/local/lib/libhs.dylib',
 ]
 
-type Koffi = typeof import('koffi')
 type Call = (...args: readonly unknown[]) => number
 
 interface Binding {
@@ -213,13 +212,8 @@ function bind(): Binding | undefined {
 }
 
 function tryBind(): Binding | undefined {
-  let koffi: Koffi
-  try {
-    // koffi is native: on a platform without a prebuilt binary, loading it throws. That means absent, not broken.
-    koffi = createRequire(import.meta.url)('koffi') as Koffi
-  } catch {
-    return undefined
-  }
+  const koffi = tryKoffi()
+  if (koffi === undefined) return undefined
   const override = process.env.VMSIFT_LIBHS
   for (const name of override ? [override] : NAMES) {
     try {
