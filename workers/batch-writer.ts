@@ -33,7 +33,8 @@ export class BatchWriter implements MatchSink {
   /** A borrowed window is wanted back: rather than wait for a reader, post one more batch. */
   readonly #hurry: () => boolean
   #window: ScanWindow | undefined
-  #columns: Writable<MatchColumns>
+  /** Made at the first match: most partitions have none. */
+  #columns: Writable<MatchColumns> | undefined
   #labels: YaraLabel[] = []
   #labelIndex = new Map<string, number>()
   #rules: RuleHit[] = []
@@ -54,7 +55,6 @@ export class BatchWriter implements MatchSink {
     this.#post = scan.post
     const { memory } = scan
     this.#hurry = isLeased(memory) ? () => memory.wanted : () => false
-    this.#columns = newColumns()
     this.#resumeAt = task.start
     this.#skip = task.skip
   }
@@ -69,7 +69,7 @@ export class BatchWriter implements MatchSink {
     this.#scanned += scannedBytes
     this.#resumeAt = next
     this.#inBlock = 0
-    const waiting = this.#columns.count > 0 || this.#gaps.length > 0 || this.#rules.length > 0
+    const waiting = (this.#columns?.count ?? 0) > 0 || this.#gaps.length > 0 || this.#rules.length > 0
     if (waiting && performance.now() - this.#flushedAt > MAX_DELAY_MS) this.flush(false)
   }
 
@@ -105,25 +105,25 @@ export class BatchWriter implements MatchSink {
       return
     }
     const window = this.#window as ScanWindow
+    this.#columns ??= newColumns(MAX_MATCHES)
     const columns = this.#columns
     const at = columns.count++
     columns.pattern[at] = pattern
     columns.gpa[at] = window.gpa + offset
     columns.length[at] = length
     const kept = Math.min(length, MAX_DATA_BYTES)
-    this.#keep(window.bytes, offset, offset + kept)
+    this.#keep(columns, window.bytes, offset, offset + kept)
     columns.dataEnd[at] = this.#used
     if (this.#contextBytes > 0) {
-      this.#keep(window.bytes, Math.max(0, offset - this.#contextBytes), offset + kept)
+      this.#keep(columns, window.bytes, Math.max(0, offset - this.#contextBytes), offset + kept)
       const end = offset + length
-      this.#keep(window.bytes, end, Math.min(window.bytes.length, end + this.#contextBytes))
+      this.#keep(columns, window.bytes, end, Math.min(window.bytes.length, end + this.#contextBytes))
     }
     columns.contextEnd[at] = this.#used
     if (columns.count === MAX_MATCHES || this.#used >= MAX_BYTES) this.flush(false)
   }
 
-  #keep(bytes: Uint8Array, from: number, to: number): void {
-    const columns = this.#columns
+  #keep(columns: Writable<MatchColumns>, bytes: Uint8Array, from: number, to: number): void {
     const length = to - from
     if (this.#used + length > columns.bytes.length) {
       const larger = new Uint8Array(Math.max(columns.bytes.length * 2, this.#used + length))
@@ -138,7 +138,7 @@ export class BatchWriter implements MatchSink {
   /** Posts what there is. `last` closes the partition. Waits while too many batches are unread, unless cancelled. */
   flush(last: boolean): void {
     const wanted = this.#control.acquire(this.#task.slot, this.#hurry)
-    const { count, pattern, gpa, length, dataEnd, contextEnd, bytes } = this.#columns
+    const { count, pattern, gpa, length, dataEnd, contextEnd, bytes } = this.#columns ?? newColumns(0)
     const columns: MatchColumns = {
       count,
       pattern: pattern.slice(0, count),
@@ -163,7 +163,7 @@ export class BatchWriter implements MatchSink {
       last: last || !wanted,
     }
     this.#post(batch, buffersOf(columns))
-    this.#columns.count = 0
+    if (this.#columns !== undefined) this.#columns.count = 0
     this.#used = 0
     this.#rules = []
     this.#gaps = []
@@ -175,15 +175,15 @@ export class BatchWriter implements MatchSink {
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] }
 
-function newColumns(): Writable<MatchColumns> {
+function newColumns(matches: number): Writable<MatchColumns> {
   return {
     count: 0,
-    pattern: new Uint32Array(MAX_MATCHES),
-    gpa: new Float64Array(MAX_MATCHES),
-    length: new Uint32Array(MAX_MATCHES),
-    dataEnd: new Uint32Array(MAX_MATCHES),
-    contextEnd: new Uint32Array(MAX_MATCHES),
-    bytes: new Uint8Array(64 * 1024),
+    pattern: new Uint32Array(matches),
+    gpa: new Float64Array(matches),
+    length: new Uint32Array(matches),
+    dataEnd: new Uint32Array(matches),
+    contextEnd: new Uint32Array(matches),
+    bytes: new Uint8Array(matches * 8),
   }
 }
 

@@ -29,8 +29,11 @@ import { VERSION } from './version.js'
 const ATTEMPTS = 2
 /** Threads that do not come to an end by themselves within this time are ended. */
 const CLOSE_GRACE_MS = 2000
-/** A thread takes most of this to start, at the cost of those that run; a scan that ends sooner is not helped by another. */
-const THREAD_START_MS = 120
+/**
+ * Another thread pays when so much is left to do: it takes about 80 ms to start, at the cost of those that run where
+ * processors are threads of one core.
+ */
+const THREAD_PAYS_MS = 400
 /** After a stop, what workers have found already gets this long to arrive. */
 const LAST_WORDS_MS = 200
 
@@ -183,7 +186,7 @@ export class ScanSession {
     }
     // the first partition has the machine to itself: a second thread's start would only delay it
     await fly(0)
-    const useful = (partitions.length - next) * this.#lastMs < THREAD_START_MS ? 2 : slots
+    const useful = (partitions.length - next) * this.#lastMs < THREAD_PAYS_MS ? 1 : slots
     await Promise.all(Array.from({ length: useful }, (_, slot) => lane(slot)))
   }
 

@@ -17,16 +17,20 @@ const WINDOW_BYTES = 64 * 2 ** 20
 export class FileMap implements Disposable {
   readonly #libc: Libc
   readonly #fd: number
-  readonly #size: number
+  #size = 0
   readonly #windowBytes: number
   #state: 'idle' | 'leased' | 'refused' = 'idle'
   #mapping: Mapping | undefined
+  /** What of the file is shown. */
   #start = 0
+  #end = 0
+  /** Offsets in the mapping between which pages were faulted in. */
+  #populatedFrom = 0
+  #populatedTo = 0
 
-  constructor(libc: Libc, fd: number, size: number, windowBytes = WINDOW_BYTES) {
+  constructor(libc: Libc, fd: number, windowBytes = WINDOW_BYTES) {
     this.#libc = libc
     this.#fd = fd
-    this.#size = size
     this.#windowBytes = windowBytes
   }
 
@@ -40,13 +44,17 @@ export class FileMap implements Disposable {
    * writing elsewhere, no leases there) it is not asked for again until `giveBack`.
    */
   usable(): boolean {
-    if (this.#state === 'idle') this.#state = this.#libc.takeLease(this.#fd) ? 'leased' : 'refused'
+    if (this.#state === 'idle') {
+      this.#state = this.#libc.takeLease(this.#fd) ? 'leased' : 'refused'
+      // it may have shrunk while nobody held it
+      this.#size = this.#libc.fileSize(this.#fd)
+    }
     return this.#state === 'leased'
   }
 
   /** The bytes at `offset`, borrowed until the next call; undefined when they must be copied instead. */
   view(offset: number, length: number): Uint8Array | undefined {
-    if (offset + length > this.#size || !this.usable()) return undefined
+    if (!this.usable() || offset + length > this.#size) return undefined
     if (this.wanted) {
       this.giveBack()
       this.#state = 'refused'
@@ -55,34 +63,52 @@ export class FileMap implements Disposable {
     const mapping = this.#window(offset, length)
     if (mapping === undefined) return undefined
     const from = offset - this.#start
-    if (!mapping.populate(from, length)) return undefined
+    if (!this.#populate(mapping, from, from + length)) return undefined
     return mapping.bytes.subarray(from, from + length)
   }
 
   /** Unmaps, then lets the lease go: in this order, or the file could shrink under the mapping. */
   giveBack(): void {
-    this.#mapping?.unmap()
-    this.#mapping = undefined
+    if (this.#end > 0) this.#mapping?.hide()
+    this.#forget()
     if (this.#state === 'leased') this.#libc.releaseLease(this.#fd)
     this.#state = 'idle'
   }
 
   #window(offset: number, length: number): Mapping | undefined {
-    const current = this.#mapping
-    if (
-      current !== undefined &&
-      offset >= this.#start &&
-      offset + length <= this.#start + current.bytes.length
-    )
-      return current
-    current?.unmap()
-    this.#start = offset - (offset % MAP_ALIGN_BYTES)
-    const wanted = Math.max(this.#windowBytes, offset + length - this.#start)
-    this.#mapping = this.#libc.map(this.#fd, this.#start, Math.min(wanted, this.#size - this.#start))
+    if (offset >= this.#start && offset + length <= this.#end) return this.#mapping
+    const start = offset - (offset % MAP_ALIGN_BYTES)
+    const wanted = Math.max(this.#windowBytes, offset + length - start)
+    if (this.#mapping === undefined || this.#mapping.bytes.length < wanted) {
+      this.#mapping?.unmap()
+      this.#mapping = this.#libc.reserve(wanted)
+    }
+    this.#forget()
+    const shown = Math.min(wanted, this.#size - start)
+    if (this.#mapping?.show(this.#fd, start, shown) !== true) return undefined
+    this.#start = start
+    this.#end = start + shown
     return this.#mapping
+  }
+
+  /** Faults in what is not known to be: under the lease it stays, and asking again costs as much as a tenth of a fast scan. */
+  #populate(mapping: Mapping, from: number, to: number): boolean {
+    const known = from >= this.#populatedFrom && from <= this.#populatedTo
+    const start = known ? this.#populatedTo : from
+    if (to <= start) return true
+    if (!mapping.populate(start, to - start)) return false
+    if (!known) this.#populatedFrom = from
+    this.#populatedTo = to
+    return true
+  }
+
+  #forget(): void {
+    this.#start = this.#end = this.#populatedFrom = this.#populatedTo = 0
   }
 
   [Symbol.dispose](): void {
     this.giveBack()
+    this.#mapping?.unmap()
+    this.#mapping = undefined
   }
 }

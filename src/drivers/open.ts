@@ -40,7 +40,7 @@ function fileAids(fd: number, size: number, map: boolean): FileAids {
   const libc = tryLibc()
   if (libc === undefined) return {}
   const aids = { holes: new FileHoles(libc, fd), cache: new PageCache(libc, fd, size) }
-  return map ? { ...aids, map: new FileMap(libc, fd, size) } : aids
+  return map ? { ...aids, map: new FileMap(libc, fd) } : aids
 }
 
 /** The same file through a descriptor of this thread's own, since a lease belongs to one; else the shared one. */

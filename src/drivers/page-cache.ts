@@ -9,6 +9,8 @@ import type { Libc } from '../ffi/libc.js'
 
 const REGION_BYTES = 64 * 2 ** 20
 const PAGE_BYTES = 4096
+const SAMPLES = 16
+const SAMPLE_BYTES = 65536
 /** A file up to this part of the memory that is free or reclaimable is left in the page cache for the next scan. */
 const KEEP_PART = 0.5
 
@@ -37,12 +39,25 @@ export class PageCache {
     this.leave()
     this.#region = region
     const length = Math.min(REGION_BYTES, this.#size - region)
-    const pages = Math.ceil(length / PAGE_BYTES)
-    const cached = this.#libc.cachedPages(this.#fd, region, length) ?? pages
-    this.#resident = cached >= pages
-    this.#cold = this.#drop && cached < pages / 2
+    const cached = this.#cachedPart(region, length)
+    this.#resident = cached === 1
+    this.#cold = this.#drop && cached < 0.5
     if (!this.#resident) this.#libc.willNeed(this.#fd, region, length)
     return this.#resident
+  }
+
+  /** What part of the region is in memory, by samples: to count its 16384 pages takes a tenth of the time of a fast scan. */
+  #cachedPart(region: number, length: number): number {
+    let cached = 0
+    let pages = 0
+    for (let sample = 0; sample < SAMPLES; sample++) {
+      const from = Math.floor(((length - 1) * sample) / (SAMPLES - 1) / SAMPLE_BYTES) * SAMPLE_BYTES
+      const bytes = Math.min(SAMPLE_BYTES, length - from)
+      const sampled = Math.ceil(bytes / PAGE_BYTES)
+      cached += this.#libc.cachedPages(this.#fd, region + from, bytes) ?? sampled
+      pages += sampled
+    }
+    return cached / pages
   }
 
   /** Drops what this scan brought into memory. */

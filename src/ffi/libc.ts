@@ -12,8 +12,12 @@ const F_RDLCK = 0
 const F_UNLCK = 2
 /** Ignored by default, unlike SIGIO, which ends the process. */
 const SIGURG = 23
+const PROT_NONE = 0
 const PROT_READ = 1
 const MAP_SHARED = 1
+const MAP_FIXED = 0x10
+/** MAP_PRIVATE, MAP_ANONYMOUS, MAP_NORESERVE: addresses without memory. */
+const NOTHING = 0x2 | 0x20 | 0x4000
 const MAP_FAILED = 2 ** 64
 const MADV_POPULATE_READ = 22
 const SEEK_END = 2
@@ -29,8 +33,8 @@ const ENXIO = 6
 export const MAP_ALIGN_BYTES = 65536
 
 export interface Libc {
-  /** Maps `length` bytes of the file at `offset` (a multiple of `MAP_ALIGN_BYTES`) read-only; undefined when refused. */
-  map(fd: number, offset: number, length: number): Mapping | undefined
+  /** Sets aside `length` bytes of addresses for files to be shown in; undefined when refused. */
+  reserve(length: number): Mapping | undefined
   /** A read lease on an open file: while it holds, nobody can truncate it or open it for writing. False when refused. */
   takeLease(fd: number): boolean
   /** False once somebody waits for the lease to go (fcntl(2), "lease breaking"). */
@@ -50,9 +54,17 @@ export interface Libc {
   dontNeed(fd: number, offset: number, length: number): void
 }
 
-/** A mapped range. `bytes` must not be touched after `unmap`: that is a segmentation fault, not an exception. */
+/**
+ * A range of addresses that shows one piece of a file after the other, always through the same view: V8 takes each new
+ * external ArrayBuffer for that much more memory and collects garbage because of it, which costs more than a scan of the window.
+ */
 export interface Mapping {
+  /** Must be touched only where something is shown: elsewhere, and after `unmap`, that is a segmentation fault. */
   readonly bytes: Uint8Array
+  /** Shows `length` bytes of the file at `offset` (a multiple of `MAP_ALIGN_BYTES`) from `bytes[0]` on; false when refused. */
+  show(fd: number, offset: number, length: number): boolean
+  /** Shows nothing any more: the file is not mapped here. */
+  hide(): void
   /** Faults the pages in; false when one can't be read (cut off, input/output error). Offsets within the mapping. */
   populate(from: number, length: number): boolean
   unmap(): void
@@ -91,13 +103,18 @@ function bind(): Libc | undefined {
   }
 
   return {
-    map(fd, offset, length) {
-      const at = Number(mmap(0, length, PROT_READ, MAP_SHARED, fd, offset))
+    reserve(length) {
+      const at = Number(mmap(0, length, PROT_NONE, NOTHING, -1, 0))
       if (at >= MAP_FAILED - 4096) return undefined
       const bytes = new Uint8Array(koffi.view(at, length))
       let mapped = true
       return {
         bytes,
+        show: (fd, offset, count) =>
+          Number(mmap(at, count, PROT_READ, MAP_SHARED | MAP_FIXED, fd, offset)) < MAP_FAILED - 4096,
+        hide() {
+          mmap(at, length, PROT_NONE, NOTHING | MAP_FIXED, -1, 0)
+        },
         populate(from, count) {
           if (!knowsPopulate) return true
           const start = from - (from % 4096)
