@@ -34,6 +34,7 @@ const CLOSE_GRACE_MS = 2000
  * processors are threads of one core.
  */
 const THREAD_PAYS_MS = 400
+const WARM_UP_MS = 100
 /** After a stop, what workers have found already gets this long to arrive. */
 const LAST_WORDS_MS = 200
 
@@ -184,10 +185,15 @@ export class ScanSession {
     const lane = async (slot: number): Promise<void> => {
       while (!this.#stop && next < partitions.length) await fly(slot)
     }
-    // the first partition has the machine to itself: a second thread's start would only delay it
-    await fly(0)
-    const useful = (partitions.length - next) * this.#lastMs < THREAD_PAYS_MS ? 1 : slots
-    await Promise.all(Array.from({ length: useful }, (_, slot) => lane(slot)))
+    // one thread at first; the first partition also pays for warming up, so it is believed only when it is long
+    let fastest = Number.POSITIVE_INFINITY
+    while (!this.#stop && next < partitions.length) {
+      await fly(0)
+      fastest = Math.min(fastest, this.#lastMs)
+      const known = next > 1 || fastest > WARM_UP_MS
+      if (known && (partitions.length - next) * fastest > THREAD_PAYS_MS) break
+    }
+    await Promise.all(Array.from({ length: slots }, (_, slot) => lane(slot)))
   }
 
   /** One partition, tried again elsewhere when its worker throws or dies. */
