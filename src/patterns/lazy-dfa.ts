@@ -29,6 +29,8 @@ export interface DfaLimits {
 
 const DEFAULT_LIMITS: DfaLimits = { maxCells: 1 << 20, maxIds: 1 << 20 }
 const FIRST_STATES = 8
+/** A state for each of four streams, the one they are about to enter and the empty one must fit at once. */
+const FEWEST_STATES = 8
 
 export class LazyDfa {
   /** Rows of entries: a row, or `~row` when the step accepts, or `UNKNOWN`. */
@@ -48,7 +50,7 @@ export class LazyDfa {
   constructor(classes: number, step: Stepper, limits: DfaLimits = DEFAULT_LIMITS) {
     this.stride = Math.max(4, 2 ** Math.ceil(Math.log2(classes)))
     this.#step = step
-    this.#maxStates = Math.max(16, Math.floor(limits.maxCells / this.stride))
+    this.#maxStates = Math.max(FEWEST_STATES, Math.floor(limits.maxCells / this.stride))
     this.#maxIds = limits.maxIds
     this.table = new Int32Array(this.stride * FIRST_STATES).fill(UNKNOWN)
     this.row([], 0)
