@@ -1,6 +1,6 @@
 /** From what was compiled to the scanners that a worker runs. */
 import { openDatabase } from '../src/ffi/vectorscan.js'
-import { expressionsOf } from '../src/patterns/expressions.js'
+import { allExpressionsOf } from '../src/patterns/expressions.js'
 import type { CompiledScan } from '../src/scan/compiled-scan.js'
 import type { Scanner } from '../src/scan/scanner.js'
 import { EmbeddedFinder } from './embedded-finder.js'
@@ -12,7 +12,7 @@ export function createScanners(compiled: CompiledScan): Scanner[] {
   const scanners: Scanner[] = []
   const { matcher } = compiled
   if (matcher?.kind === 'vectorscan') {
-    const expressions = expressionsOf(compiled.patterns)
+    const expressions = allExpressionsOf(compiled.patterns)
     scanners.push(new PatternScanner(compiled, expressions, openDatabase(matcher.database)))
   } else if (matcher?.kind === 'embedded') {
     const finder = new EmbeddedFinder(compiled.patterns)

@@ -58,11 +58,14 @@ export function vectorscanVersion(): string | undefined {
 }
 
 /**
- * Compiles expressions (over bytes, DOTALL) into one block-mode database, in its serialised form; the id of a hit is
- * the expression's index.
+ * Compiles expressions (over bytes, DOTALL) into one block-mode database, in its serialised form; `ids` are what hits
+ * are told by, the expressions' indices unless given.
  * @throws ExpressionRefused when the library does not support one; VmsiftError `ffi-unavailable` without the library.
  */
-export function compileExpressions(expressions: readonly string[]): SharedArrayBuffer {
+export function compileExpressions(
+  expressions: readonly string[],
+  ids: Uint32Array = Uint32Array.from(expressions.keys()),
+): SharedArrayBuffer {
   const hs = required()
   const bytes = Buffer.from(`${expressions.join('\0')}\0`, 'latin1')
   const base = BigInt(hs.koffi.address(bytes))
@@ -73,7 +76,6 @@ export function compileExpressions(expressions: readonly string[]): SharedArrayB
     offset += expression.length + 1
   }
   const flags = new Uint32Array(expressions.length).fill(HS_FLAG_DOTALL)
-  const ids = Uint32Array.from(expressions.keys())
   const database = new BigUint64Array(1)
   const failure = new BigUint64Array(1)
   const code = hs.compileMulti(

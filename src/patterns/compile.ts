@@ -3,7 +3,7 @@ import { VmsiftError } from '../core/errors.js'
 import { compileExpressions, ExpressionRefused, vectorscanVersion } from '../ffi/vectorscan.js'
 import type { CompiledMatcher, CompiledPattern, CompiledScan, CompileOptions } from '../scan/compiled-scan.js'
 import type { MatcherChoice, PatternSpec } from '../scan/pattern-spec.js'
-import { expressionsOf } from './expressions.js'
+import { allExpressionsOf, type Expression } from './expressions.js'
 import { hasAssertions, lengthsOf } from './measure.js'
 import { parseHex } from './parse-hex.js'
 import { parseRegex } from './parse-regex.js'
@@ -111,17 +111,32 @@ function compileMatcher(patterns: readonly CompiledPattern[], choice: MatcherCho
       'vectorscan is not available here: apt install libvectorscan5 (or set VMSIFT_LIBHS), or use --matcher embedded',
     )
   if (version === undefined) return { kind: 'embedded', version: EMBEDDED_VERSION, source: '' }
-  const expressions = expressionsOf(patterns)
-  try {
-    const database = compileExpressions(expressions.map(expression => printExpression(expression.node)))
-    return { kind: 'vectorscan', version, database }
-  } catch (error) {
-    if (!(error instanceof ExpressionRefused)) throw error
-    const pattern = patterns[expressions[error.index]?.pattern ?? 0]
-    throw new VmsiftError(
-      'bad-pattern',
-      `vectorscan does not support pattern ${quoted(pattern?.rule ?? '')}: ${error.message}; --matcher embedded does`,
-      { cause: error },
-    )
+  return { kind: 'vectorscan', version, database: compileDatabase(patterns) }
+}
+
+/** One database for all patterns. A pattern that the library finds too large is looked for without its counts. */
+function compileDatabase(patterns: readonly CompiledPattern[]): SharedArrayBuffer {
+  const all = allExpressionsOf(patterns)
+  const relaxedFrom = all.length - patterns.length
+  const relaxed = new Set<number>()
+  for (;;) {
+    const ids = [...all.keys()].filter(id => id >= relaxedFrom === relaxed.has(all[id]?.pattern ?? -1))
+    const printed = ids.map(id => printExpression((all[id] as Expression).node))
+    try {
+      return compileExpressions(printed, Uint32Array.from(ids))
+    } catch (error) {
+      if (!(error instanceof ExpressionRefused)) throw error
+      const index = all[ids[error.index] ?? -1]?.pattern ?? 0
+      if (relaxed.has(index)) throw refused(patterns[index]?.rule ?? '', error)
+      relaxed.add(index)
+    }
   }
+}
+
+function refused(rule: string, error: ExpressionRefused): VmsiftError {
+  return new VmsiftError(
+    'bad-pattern',
+    `vectorscan does not support pattern ${quoted(rule)}: ${error.message}; --matcher embedded does`,
+    { detail: { rule }, cause: error },
+  )
 }

@@ -49,6 +49,14 @@ function expressionsOfPattern(pattern: CompiledPattern, index: number): Expressi
   return [{ kind: 'ends', pattern: index, node: trimHead(searched) }]
 }
 
+/**
+ * All that hits may be told by: the expressions of the patterns, and behind them one for each pattern without long
+ * counts, for when a matcher can't do with the former. Of a pattern either the former or the latter are looked for.
+ */
+export function allExpressionsOf(patterns: readonly CompiledPattern[]): Expression[] {
+  return expressionsOf(patterns).concat(relaxedExpressionsOf(patterns))
+}
+
 /** The same without long counts, one for each pattern: more hits, but automata that stay small. All are `ends`. */
 export function relaxedExpressionsOf(patterns: readonly CompiledPattern[]): Expression[] {
   return patterns.map(({ node }, pattern) => ({

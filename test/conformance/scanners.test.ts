@@ -167,6 +167,19 @@ describe.each(MATCHERS)('%s', matcher => {
 })
 
 describe.skipIf(vectorscanVersion() === undefined)('vectorscan alone', () => {
+  it('looks for a pattern that is too large for the library without its counts', async () => {
+    const source =
+      'c((c[^a]){3,12}(cabab|\\w[a-c\\n])*[a-c\\n]|((?:ab){3,12}(?:bc)*|abcb[a-c\\n]){9,}c(?:b)*(\\d\\n[^a].)){2}c'
+    const specs: PatternSpec[] = [
+      { kind: 'regex', source },
+      { kind: 'text', text: 'd' },
+    ]
+    const text = `c${'cbcbcba'.repeat(2)}c d ${'ccbbcaba'.repeat(40)}cd`
+    const found = await find(specs, text, { matcher: 'vectorscan' })
+    expect(found).toEqual(await find(specs, text, { matcher: 'embedded' }))
+    expect(found.length).toBeGreaterThan(2)
+  })
+
   it('names the pattern that the library refuses, and says what to do', async () => {
     const words = Array.from({ length: 5000 }, (_, i) => `w${i}`)
     await expect(
