@@ -1,11 +1,5 @@
 /** The commands there are. Each lives in a module of its own, loaded only when it is called or explained. */
-import type { Command } from 'commander'
-
-/** Does the work and returns the exit code. */
-export type Run = () => Promise<number>
-
-/** Describes a command's arguments and options, and calls `run` with its work when it was chosen. */
-export type Define = (command: Command, run: (work: Run) => Promise<void>) => void
+import type { Define } from './define.js'
 
 export interface CommandEntry {
   readonly name: string

@@ -2,7 +2,7 @@
 import type { Command } from 'commander'
 import type { Target } from '../coordinator/target.js'
 import { hex } from '../core/address.js'
-import type { Run } from './commands.js'
+import type { Run } from './define.js'
 import { escapeText } from './escape.js'
 import { EXIT } from './exit-codes.js'
 import { NUMBERS_HELP } from './help.js'

@@ -1,22 +1,22 @@
-/** Loads koffi when it is first needed, and tells why where that fails: it is native code and not on every platform. */
+/** Loads koffi when it is first needed. It is native code and not on every platform. */
 import { createRequire } from 'node:module'
 
 export type Koffi = typeof import('koffi')
 
-let loaded: { readonly koffi?: Koffi; readonly problem?: string } | undefined
+let loaded: { readonly koffi: Koffi | undefined } | undefined
 
-function load(): { readonly koffi?: Koffi; readonly problem?: string } {
-  if (process.env['VMSIFT_NO_FFI'] === '1') return { problem: 'switched off by VMSIFT_NO_FFI' }
+function load(): Koffi | undefined {
+  if (process.env['VMSIFT_NO_FFI'] === '1') return undefined
   try {
-    return { koffi: createRequire(import.meta.url)('koffi') as Koffi }
-  } catch (error) {
-    return { problem: error instanceof Error ? error.message : String(error) }
+    return createRequire(import.meta.url)('koffi') as Koffi
+  } catch {
+    return undefined // no binary for this platform: absent, not broken
   }
 }
 
 /** koffi, or undefined where FFI is not to be had; `VMSIFT_NO_FFI=1` switches it off. */
 export function tryKoffi(): Koffi | undefined {
-  loaded ??= load()
+  loaded ??= { koffi: load() }
   return loaded.koffi
 }
 
@@ -27,7 +27,9 @@ export function tryLibrary(names: readonly (string | null)[]): ReturnType<Koffi[
   for (const name of names) {
     try {
       return koffi.load(name)
-    } catch {}
+    } catch {
+      // not under this name; the next one may be there
+    }
   }
   return undefined
 }
