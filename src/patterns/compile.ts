@@ -110,7 +110,7 @@ function compileMatcher(patterns: readonly CompiledPattern[], choice: MatcherCho
       'ffi-unavailable',
       'vectorscan is not available here: apt install libvectorscan5 (or set VMSIFT_LIBHS), or use --matcher embedded',
     )
-  if (version === undefined) return { kind: 'embedded', version: EMBEDDED_VERSION, source: '' }
+  if (version === undefined) return { kind: 'embedded', version: EMBEDDED_VERSION }
   return { kind: 'vectorscan', version, database: compileDatabase(patterns) }
 }
 

@@ -18,7 +18,7 @@ export interface CompiledPattern {
 /** The engine that finds candidates, with its compiled form shared between threads. */
 export type CompiledMatcher =
   | { readonly kind: 'vectorscan'; readonly version: string; readonly database: SharedArrayBuffer }
-  | { readonly kind: 'embedded'; readonly version: string; readonly source: string }
+  | { readonly kind: 'embedded'; readonly version: string }
 
 /** YARA rules, includes resolved. */
 export interface CompiledYara {
