@@ -1,14 +1,10 @@
 /**
- * One scan from start to end: hands partitions to workers, takes their batches, mends what fails, and closes the pool.
- *
- * Exactly once: a batch says up to where its partition is told (`resumeAt`, and how many matches of the block there).
- * A second attempt starts at that place, so what a dead worker had already posted is neither lost nor repeated; batches
- * of an attempt that was given up are dropped.
+ * One scan from start to end: compiles the patterns, opens the pool, lets partitions fly, turns what comes back into
+ * events, counts coverage, and closes the pool.
  */
-import { setImmediate as nextTick, setTimeout as sleep } from 'node:timers/promises'
 import { hex } from '../core/address.js'
-import { type ErrorRecord, toRecord } from '../core/errors.js'
-import { EXPECTED_GAPS, type Gap } from '../core/memory.js'
+import type { ErrorRecord } from '../core/errors.js'
+import { EXPECTED_GAPS, type Gap, type MemoryRun } from '../core/memory.js'
 import { clipRuns } from '../core/runs.js'
 import { compileScan } from '../patterns/compile.js'
 import type { CompiledScan } from '../scan/compiled-scan.js'
@@ -19,50 +15,18 @@ import type { Batch, WorkerContext } from '../scan/messages.js'
 import { type Partition, partitionSize, planPartitions } from '../scan/plan.js'
 import type { RuleHit } from '../scan/scanner.js'
 import { matchesOf } from './batch-events.js'
+import { ATTEMPTS, Flights } from './flights.js'
 import { GapJoiner } from './gap-joiner.js'
 import { ScanPool } from './pool.js'
 import { checkRequest, jobsFor, type ScanRequest, type Shape, shapeOf } from './request.js'
 import type { Target } from './target.js'
 import { VERSION } from './version.js'
 
-/** A partition gets this many tries. */
-const ATTEMPTS = 2
 /** Threads that do not come to an end by themselves within this time are ended. */
 const CLOSE_GRACE_MS = 2000
-/**
- * Another thread pays when so much is left to do: it takes about 80 ms to start, at the cost of those that run where
- * processors are threads of one core.
- */
-const THREAD_PAYS_MS = 400
-const WARM_UP_MS = 100
-/** After a stop, what workers have found already gets this long to arrive. */
-const LAST_WORDS_MS = 200
 
 /** Takes events; calls `taken` once it is done with them, which lets the worker go on. */
 export type Deliver = (events: Iterable<ScanEvent>, taken: () => void) => void
-
-/** What it takes to run partitions. */
-interface Crew {
-  readonly pool: ScanPool
-  readonly shape: Shape
-  readonly control: ControlBlock
-  readonly slots: number
-  readonly context: Packed
-}
-
-/** A partition that is out with a worker. */
-interface Flight {
-  readonly partition: Partition
-  readonly slot: number
-  attempt: number
-  resumeAt: number
-  resumeSkip: number
-  readonly held: Batch[]
-  /** The last batch has arrived. */
-  readonly ended: PromiseWithResolvers<void>
-  /** In sorted order: everything has been delivered. */
-  readonly delivered: PromiseWithResolvers<void>
-}
 
 export class ScanSession {
   readonly #target: Target
@@ -70,8 +34,14 @@ export class ScanSession {
   readonly #deliver: Deliver
   readonly #gaps = new GapJoiner()
   readonly #rules = new Set<string>()
-  readonly #flights = new Map<number, Flight>()
-  readonly #stopped = withResolvers<void>()
+  readonly #flights = new Flights({
+    arrived: batch => {
+      this.#bytesScanned += batch.scannedBytes
+      this.#countGaps(batch.gaps)
+    },
+    deliver: (batch, taken) => this.#deliver(this.#eventsOf(batch), taken),
+    givenUp: (partition, from, error) => this.#giveUp(partition, from, error),
+  })
   #control: ControlBlock | undefined
   #compiled: CompiledScan | undefined
   #stop = false
@@ -79,13 +49,7 @@ export class ScanSession {
   #bytesScanned = 0
   #bytesUnread = 0
   #bytesFailed = 0
-  #bytesBehind = 0
-  /** What the last partition took its worker. */
-  #lastMs = 0
-  /** Sorted order: the lowest partition that is not yet delivered. */
-  #head = 0
-  /** Partitions that are being tried again. */
-  #retries = 0
+  #runs: readonly MemoryRun[] = []
 
   constructor(target: Target, request: ScanRequest, deliver: Deliver) {
     this.#target = target
@@ -97,7 +61,7 @@ export class ScanSession {
   cancel(): void {
     this.#stop = true
     this.#control?.cancel()
-    this.#stopped.resolve()
+    this.#flights.cancel()
   }
 
   /** Runs to the end: every event delivered, the summary last, the threads gone. */
@@ -109,7 +73,7 @@ export class ScanSession {
     using _hold = this.#target.hold()
     const jobs = jobsFor(this.#target, request)
     // threads start while patterns are compiled
-    const pool = new ScanPool(jobs, batch => this.#receive(batch))
+    const pool = new ScanPool(jobs, batch => this.#flights.receive(batch))
     try {
       const compiled = await compileScan(request.patterns, request)
       for (const hint of compiled.hints) request.onHint?.(hint)
@@ -128,7 +92,8 @@ export class ScanSession {
     startTime: Date,
     started: number,
   ): Promise<void> {
-    const { signal } = this.#request
+    const { signal, sort = false } = this.#request
+    this.#runs = shape.runs
     const slots = shape.jobs * 2
     const control = ControlBlock.create(slots)
     this.#control = control
@@ -136,17 +101,11 @@ export class ScanSession {
     const abort = (): void => this.cancel()
     signal?.addEventListener('abort', abort)
     if (signal?.aborted === true) this.cancel()
-    const progress = this.#startProgress(shape, control, started)
+    const progress = this.#startProgress(shape, started)
     try {
-      await this.#runPartitions({
-        pool,
-        shape,
-        control,
-        slots,
-        context: this.#contextOf(compiled, shape, control),
-      })
+      const context = this.#contextOf(compiled, shape, control)
+      await this.#flights.run({ pool, control, context, slots, sort }, this.#plan(shape))
       clearInterval(progress)
-      this.#deliverHeld()
       const seconds = (): number => (performance.now() - started) / 1000
       this.#deliver(this.#ending(compiled, shape, startTime, seconds), () => undefined)
     } finally {
@@ -171,155 +130,17 @@ export class ScanSession {
     return pack(context)
   }
 
-  /** Keeps every slot busy until all partitions are told or the scan is stopped. */
-  async #runPartitions(crew: Crew): Promise<void> {
-    const { shape, slots } = crew
-    const size =
-      this.#request.tuning?.partitionBytes ?? partitionSize(shape.bytesTotal, shape.jobs, shape.blockBytes)
-    const partitions = planPartitions(shape.runs, size, shape.blockBytes)
-    let next = 0
-    const fly = async (slot: number): Promise<void> => {
-      const partition = this.#stop ? undefined : partitions[next++]
-      if (partition !== undefined) await this.#fly(crew, partition, slot)
-    }
-    const lane = async (slot: number): Promise<void> => {
-      while (!this.#stop && next < partitions.length) await fly(slot)
-    }
-    // one thread at first; the first partition also pays for warming up, so it is believed only when it is long
-    let fastest = Number.POSITIVE_INFINITY
-    while (!this.#stop && next < partitions.length) {
-      await fly(0)
-      fastest = Math.min(fastest, this.#lastMs)
-      const known = next > 1 || fastest > WARM_UP_MS
-      if (known && (partitions.length - next) * fastest > THREAD_PAYS_MS) break
-    }
-    await Promise.all(Array.from({ length: slots }, (_, slot) => lane(slot)))
+  #plan({ bytesTotal, jobs, blockBytes, runs }: Shape): Partition[] {
+    const size = this.#request.tuning?.partitionBytes ?? partitionSize(bytesTotal, jobs, blockBytes)
+    return planPartitions(runs, size, blockBytes)
   }
 
-  /** One partition, tried again elsewhere when its worker throws or dies. */
-  async #fly(crew: Crew, partition: Partition, slot: number): Promise<void> {
-    const { control, shape } = crew
-    const flight: Flight = {
-      partition,
-      slot,
-      attempt: 0,
-      resumeAt: partition.start,
-      resumeSkip: 0,
-      held: [],
-      ended: withResolvers<void>(),
-      delivered: withResolvers<void>(),
-    }
-    this.#flights.set(partition.index, flight)
-    let failure: ErrorRecord | undefined
-    for (; flight.attempt < ATTEMPTS; flight.attempt++) {
-      control.resetSlot(slot)
-      if (flight.attempt > 0) this.#freeWaiting(control)
-      failure = await this.#attempt(crew, flight)
-      if (failure === undefined) break
-    }
-    if (flight.attempt > 0) this.#retries--
-    if (failure !== undefined) this.#giveUp(flight, shape, failure)
-    this.#bytesBehind += partition.bytes
-    control.resetSlot(slot)
-    this.#landed(flight)
-    if (this.#request.sort === true && !this.#stop) await flight.delivered.promise
-  }
-
-  /**
-   * In sorted order the workers behind the head wait for it; were they to fill the pool, a second attempt at the head
-   * would never get a thread. So while there is one, nobody waits.
-   */
-  #freeWaiting(control: ControlBlock): void {
-    this.#retries++
-    for (const flight of this.#flights.values()) for (const _ of flight.held) control.release(flight.slot)
-  }
-
-  /** Resolves with what went wrong, once nothing more of this attempt can arrive. */
-  async #attempt({ pool, context }: Crew, flight: Flight): Promise<ErrorRecord | undefined> {
-    const { partition, attempt, slot, resumeAt, resumeSkip } = flight
-    let failure: ErrorRecord | undefined
-    try {
-      failure = await pool.run({
-        kind: 'scan',
-        context,
-        partition: partition.index,
-        attempt,
-        slot,
-        start: resumeAt,
-        end: partition.end,
-        skip: resumeSkip,
-      })
-    } catch (error) {
-      failure = toRecord(error)
-    }
-    if (failure === undefined) {
-      // the answer and the batches travel on different ports: the last batch tells that all are here
-      const lastWords = this.#stopped.promise.then(() => sleep(LAST_WORDS_MS, undefined, { ref: false }))
-      await Promise.race([flight.ended.promise, lastWords])
-      return undefined
-    }
-    await settle()
-    return this.#stop ? undefined : failure
-  }
-
-  /** Both attempts failed: what is left of the partition is a gap, and an error tells why. */
-  #giveUp(flight: Flight, shape: Shape, error: ErrorRecord): void {
-    const { resumeAt, partition } = flight
-    const gaps = clipRuns(shape.runs, resumeAt, partition.end).map(
-      (run): Gap => ({ ...run, reason: 'error' }),
-    )
-    this.#countGaps(gaps)
-    const length = partition.end - resumeAt
-    const message = `${hex(resumeAt)}-${hex(partition.end)} was given up after ${ATTEMPTS} attempts: ${error.message}`
-    const told = { ...error, message }
-    this.#deliver([{ type: 'error', gpa: resumeAt, length, error: told }], () => undefined)
-  }
-
-  /** In sorted order, only the lowest partition that is not done is delivered; the others wait. */
-  #landed(flight: Flight): void {
-    if (this.#request.sort !== true) {
-      this.#flights.delete(flight.partition.index)
-      return
-    }
-    flight.attempt = Number.POSITIVE_INFINITY
-    for (;;) {
-      const head = this.#flights.get(this.#head)
-      if (head === undefined) return
-      for (const batch of head.held.splice(0)) this.#handOver(batch, head)
-      if (Number.isFinite(head.attempt)) return
-      this.#flights.delete(this.#head)
-      head.delivered.resolve()
-      this.#head++
-    }
-  }
-
-  /** After a stop in sorted order: what had come in behind the head. */
-  #deliverHeld(): void {
-    const waiting = [...this.#flights.values()].sort((a, b) => a.partition.index - b.partition.index)
-    for (const flight of waiting) for (const batch of flight.held.splice(0)) this.#handOver(batch, flight)
-  }
-
-  #receive(batch: Batch): void {
-    const flight = this.#flights.get(batch.partition)
-    if (flight === undefined || flight.attempt !== batch.attempt) return
-    flight.resumeAt = batch.resumeAt
-    flight.resumeSkip = batch.resumeSkip
-    this.#lastMs = batch.milliseconds
-    this.#bytesScanned += batch.scannedBytes
-    this.#countGaps(batch.gaps)
-    if (this.#request.sort === true && batch.partition !== this.#head) {
-      flight.held.push(batch)
-      if (this.#retries > 0) this.#control?.release(flight.slot)
-    } else this.#handOver(batch, flight)
-    if (batch.last) flight.ended.resolve()
-  }
-
-  #handOver(batch: Batch, flight: Flight): void {
-    const attempt = batch.attempt
-    this.#deliver(this.#eventsOf(batch), () => {
-      const current = this.#flights.get(batch.partition)
-      if (current === flight && flight.attempt === attempt) this.#control?.release(flight.slot)
-    })
+  /** What is left of the partition is a gap, and an error tells why. */
+  #giveUp({ end }: Partition, from: number, error: ErrorRecord): void {
+    this.#countGaps(clipRuns(this.#runs, from, end).map((run): Gap => ({ ...run, reason: 'error' })))
+    const message = `${hex(from)}-${hex(end)} was given up after ${ATTEMPTS} attempts: ${error.message}`
+    const event: ScanEvent = { type: 'error', gpa: from, length: end - from, error: { ...error, message } }
+    this.#deliver([event], () => undefined)
   }
 
   *#eventsOf(batch: Batch): Generator<ScanEvent> {
@@ -379,28 +200,16 @@ export class ScanSession {
     yield summary
   }
 
-  #startProgress(shape: Shape, control: ControlBlock, started: number): NodeJS.Timeout | undefined {
+  #startProgress({ bytesTotal }: Shape, started: number): NodeJS.Timeout | undefined {
     const every = this.#request.progressSeconds
     if (every === undefined) return undefined
     return setInterval(() => {
-      let bytesDone = this.#bytesBehind
-      for (const flight of this.#flights.values())
-        if (Number.isFinite(flight.attempt)) bytesDone += control.doneIn(flight.slot)
+      const { bytesDone } = this.#flights
       const secondsElapsed = (performance.now() - started) / 1000
       const rate = bytesDone / secondsElapsed
-      const left = rate > 0 ? { secondsLeft: (shape.bytesTotal - bytesDone) / rate } : {}
-      const { bytesTotal } = shape
-      const matches = this.#matches
-      const event: ScanEvent = {
-        type: 'progress',
-        bytesTotal,
-        bytesDone,
-        matches,
-        rate,
-        secondsElapsed,
-        ...left,
-      }
-      this.#deliver([event], () => undefined)
+      const left = rate > 0 ? { secondsLeft: (bytesTotal - bytesDone) / rate } : {}
+      const counted = { bytesTotal, bytesDone, matches: this.#matches }
+      this.#deliver([{ type: 'progress', ...counted, rate, secondsElapsed, ...left }], () => undefined)
     }, every * 1000)
   }
 }
@@ -416,23 +225,4 @@ function enginesOf({ matcher, yara }: CompiledScan): string {
 
 function gapEvent(gap: Gap): GapEvent {
   return { type: 'gap', ...gap }
-}
-
-/** Lets messages that are already on their way arrive. */
-async function settle(): Promise<void> {
-  for (let turn = 0; turn < 4; turn++) await nextTick()
-}
-
-interface PromiseWithResolvers<T> {
-  readonly promise: Promise<T>
-  readonly resolve: (value: T) => void
-}
-
-/** Promise.withResolvers, which Node 20 does not have. */
-function withResolvers<T>(): PromiseWithResolvers<T> {
-  let resolve: (value: T) => void = () => undefined
-  const promise = new Promise<T>(done => {
-    resolve = done
-  })
-  return { promise, resolve }
 }
