@@ -122,7 +122,7 @@ export class Harness implements Disposable {
       skip: 0,
     } as const
     for (const { index, start, end } of planPartitions(runs, size, BLOCK_BYTES)) {
-      this.#control.resetSlot(0)
+      this.#control.startSlot(0, 0)
       scanPartition(this.#scan, { ...task, partition: index, start, end })
     }
   }

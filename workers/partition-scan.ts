@@ -112,7 +112,7 @@ class StretchScan {
       return this.#block(at, to)
     // what starts near either end of the zeros can reach out of them: only the midst is passed over
     let next = at
-    if (lookBehindBytes > 0 && at > this.#stretchStart) next = this.#block(at, at + lookBehindBytes)
+    if (lookBehindBytes > 0) next = this.#block(at, at + lookBehindBytes)
     const end = this.#dataEnd - lookAheadBytes
     this.#writer.blockDone(end - next, end)
     return end
@@ -162,7 +162,6 @@ class StretchScan {
     const end = Math.min(at + length, to)
     this.#writer.gap({ gpa: at, length: end - at, reason })
     this.#stretchStart = end
-    this.#dataEnd = 0
     return end
   }
 }

@@ -15,10 +15,10 @@ let opened: (PartitionScanner & Disposable) | undefined
 
 function open(context: WorkerContext): PartitionScanner & Disposable {
   const { compiled, contextBytes, fault } = context
+  const memory = openMemory(context.driver)
   const scanners = createScanners(compiled)
   const lookBehindBytes = Math.max(compiled.lookBehindBytes, contextBytes)
   const lookAheadBytes = compiled.lookAheadBytes + contextBytes
-  const memory = openMemory(context.driver)
   return {
     memory,
     scanners,
@@ -59,6 +59,9 @@ export function run(task: WorkerTask): ReturnType<typeof toRecord> | undefined {
     return undefined
   } catch (error) {
     if (error instanceof CancelledError) return undefined
+    // what a scanner had in hand when it failed must not turn up in the next partition
+    opened?.[Symbol.dispose]()
+    opened = undefined
     return toRecord(error)
   } finally {
     // an idle thread would not notice that somebody waits for the file

@@ -7,7 +7,7 @@
  * of an attempt that was given up are dropped.
  */
 import { setImmediate as nextTick, setTimeout as sleep } from 'node:timers/promises'
-import { type ErrorRecord, toRecord } from '../core/errors.js'
+import { type ErrorRecord, toRecord, VmsiftError } from '../core/errors.js'
 import type { Packed } from '../scan/context.js'
 import type { ControlBlock } from '../scan/control.js'
 import type { Batch } from '../scan/messages.js'
@@ -57,7 +57,9 @@ interface Flight {
   readonly held: Batch[]
   /** The last batch has arrived. */
   readonly ended: PromiseWithResolvers
-  /** Everything has been delivered. */
+  /** Sorted order: it is this partition's turn. */
+  readonly first: PromiseWithResolvers
+  /** Sorted order: everything has been delivered. */
   readonly delivered: PromiseWithResolvers
 }
 
@@ -65,18 +67,19 @@ export class Flights {
   readonly #reports: FlightReports
   readonly #out = new Map<number, Flight>()
   readonly #stopped = withResolvers()
+  readonly #lastWords = this.#stopped.promise.then(() => sleep(LAST_WORDS_MS, undefined, { ref: false }))
   #crew: Crew | undefined
   #stop = false
   #bytesBehind = 0
+  #mostDone = 0
   /** Only the first lane runs, and so one thread. */
   #alone = true
-  #fastestMs = Number.POSITIVE_INFINITY
   /** What the last partition took its worker. */
   #lastMs = 0
+  /** Batches of each slot that have arrived and are not consumed: a worker's credit outlives its partition. */
+  #unread = new Int32Array(0)
   /** Sorted order: the lowest partition that is not yet delivered. */
   #head = 0
-  /** Partitions that are being tried again. */
-  #retries = 0
 
   constructor(reports: FlightReports) {
     this.#reports = reports
@@ -91,27 +94,33 @@ export class Flights {
   /** Resolves when all partitions are told, given up, or stopped. */
   async run(crew: Crew, partitions: readonly Partition[]): Promise<void> {
     this.#crew = crew
+    this.#unread = new Int32Array(crew.slots)
+    let bytesLeft = partitions.reduce((sum, partition) => sum + partition.bytes, 0)
     let next = 0
     const lane = async (slot: number): Promise<void> => {
       for (;;) {
         const partition = this.#stop ? undefined : partitions[next++]
         if (partition === undefined) return
         await this.#fly(crew, partition, slot)
-        if (this.#alone && this.#othersPay(next, partitions.length - next)) return
+        bytesLeft -= partition.bytes
+        if (this.#alone && this.#othersPay(next, partition.bytes, bytesLeft)) return
       }
     }
     // one thread at first: starting the others delays it
     await lane(0)
     this.#alone = false
+    crew.pool.widen()
     await Promise.all(Array.from({ length: crew.slots }, (_, slot) => lane(slot)))
     this.#deliverHeld()
   }
 
-  /** Whether what is left is worth another thread; the first partition pays for warming up, so it counts only when long. */
-  #othersPay(done: number, left: number): boolean {
-    this.#fastestMs = Math.min(this.#fastestMs, this.#lastMs)
-    const known = done > 1 || this.#fastestMs > WARM_UP_MS
-    return known && left * this.#fastestMs > THREAD_PAYS_MS
+  /**
+   * Whether what is left is worth another thread, by what the last partition took. The first one pays for warming up, so
+   * it counts only when it took long.
+   */
+  #othersPay(done: number, bytes: number, bytesLeft: number): boolean {
+    const known = done > 1 || this.#lastMs > WARM_UP_MS
+    return known && (bytesLeft * this.#lastMs) / bytes > THREAD_PAYS_MS
   }
 
   /** Bytes that workers have behind them; for progress only. */
@@ -119,21 +128,22 @@ export class Flights {
     let bytes = this.#bytesBehind
     for (const flight of this.#out.values())
       if (!flight.landed) bytes += this.#crew?.control.doneIn(flight.slot) ?? 0
-    return bytes
+    // a second attempt counts from where it starts
+    this.#mostDone = Math.max(this.#mostDone, bytes)
+    return this.#mostDone
   }
 
   /** Takes what a worker posted. */
   receive(batch: Batch): void {
     const flight = this.#out.get(batch.partition)
     if (flight === undefined || flight.landed || flight.attempt !== batch.attempt) return
+    this.#unread[flight.slot] = (this.#unread[flight.slot] as number) + 1
     flight.resumeAt = batch.resumeAt
     flight.resumeSkip = batch.resumeSkip
     this.#lastMs = batch.milliseconds
     this.#reports.arrived(batch)
-    if (this.#crew?.sort === true && batch.partition !== this.#head) {
-      flight.held.push(batch)
-      if (this.#retries > 0) this.#crew.control.release(flight.slot)
-    } else this.#handOver(batch, flight)
+    if (this.#crew?.sort === true && batch.partition !== this.#head) flight.held.push(batch)
+    else this.#handOver(batch, flight)
     if (batch.last) flight.ended.resolve()
   }
 
@@ -148,20 +158,21 @@ export class Flights {
       landed: false,
       held: [],
       ended: withResolvers(),
+      first: withResolvers(),
       delivered: withResolvers(),
     }
     this.#out.set(partition.index, flight)
+    if (partition.index === this.#head) flight.first.resolve()
     let failure: ErrorRecord | undefined
     for (; flight.attempt < ATTEMPTS; flight.attempt++) {
-      crew.control.resetSlot(slot)
-      if (flight.attempt > 0) this.#freeWaiting(crew.control)
+      // second attempts share one thread: one that waits for its turn must not keep it from the one whose turn it is
+      if (flight.attempt > 0 && crew.sort) await Promise.race([flight.first.promise, this.#stopped.promise])
+      crew.control.startSlot(slot, this.#unread[slot] as number)
       failure = await this.#attempt(crew, flight)
       if (failure === undefined) break
     }
-    if (flight.attempt > 0) this.#retries--
     if (failure !== undefined) this.#reports.givenUp(partition, flight.resumeAt, failure)
     this.#bytesBehind += partition.bytes
-    crew.control.resetSlot(slot)
     this.#land(flight, crew.sort)
     if (crew.sort && !this.#stop) await flight.delivered.promise
   }
@@ -182,25 +193,17 @@ export class Flights {
         skip: resumeSkip,
       })
     } catch (error) {
+      // threads that can't be started won't be for the next partition either
+      if (error instanceof VmsiftError) throw error
       failure = toRecord(error)
     }
     if (failure === undefined) {
       // the answer and the batches travel on different ports: the last batch tells that all are here
-      const lastWords = this.#stopped.promise.then(() => sleep(LAST_WORDS_MS, undefined, { ref: false }))
-      await Promise.race([flight.ended.promise, lastWords])
+      await Promise.race([flight.ended.promise, this.#lastWords])
       return undefined
     }
     await settle()
     return this.#stop ? undefined : failure
-  }
-
-  /**
-   * In sorted order the workers behind the head wait for it; were they to fill the pool, a second attempt at the head
-   * would never get a thread. So while there is one, nobody waits.
-   */
-  #freeWaiting(control: ControlBlock): void {
-    this.#retries++
-    for (const flight of this.#out.values()) for (const _ of flight.held) control.release(flight.slot)
   }
 
   /** In sorted order, only the lowest partition that is not done is delivered; the others wait. */
@@ -218,6 +221,7 @@ export class Flights {
       this.#out.delete(this.#head)
       head.delivered.resolve()
       this.#head++
+      this.#out.get(this.#head)?.first.resolve()
     }
   }
 
@@ -229,8 +233,8 @@ export class Flights {
 
   #handOver(batch: Batch, flight: Flight): void {
     this.#reports.deliver(batch, () => {
-      // a slot that was reset since has nothing to give back
-      if (!flight.landed && flight.attempt === batch.attempt) this.#crew?.control.release(flight.slot)
+      this.#unread[flight.slot] = (this.#unread[flight.slot] as number) - 1
+      this.#crew?.control.release(flight.slot)
     })
   }
 }

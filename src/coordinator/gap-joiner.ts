@@ -9,7 +9,7 @@ export class GapJoiner {
 
   /** Takes gaps in any order; returns those that need not wait any longer. */
   add(gaps: readonly Gap[]): Gap[] {
-    this.#held.push(...gaps)
+    for (const gap of gaps) this.#held.push(gap)
     if (this.#held.length <= MAX_HELD) return []
     const joined = this.drain()
     if (joined.length > MAX_HELD / 2) return joined

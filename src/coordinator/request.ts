@@ -47,6 +47,9 @@ export interface ScanTuning {
 
 const MAX_JOBS = 256
 const MAX_CONTEXT_BYTES = 65536
+/** With what windows reach beyond, less than a driver lends. */
+const MAX_BLOCK_BYTES = 32 * 2 ** 20
+const MAX_PROGRESS_SECONDS = 86_400
 /** Big enough to make the cost of a call vanish, small enough to cancel within a few milliseconds. */
 const BLOCK_BYTES = 4 * 2 ** 20
 /** YARA evaluates whole rules on each region, so regions are larger. */
@@ -59,8 +62,20 @@ export function checkRequest(target: Target, request: ScanRequest): void {
   checkCount('jobs', request.jobs, 1, MAX_JOBS)
   checkCount('limit', request.limit, 1, Number.MAX_SAFE_INTEGER)
   checkCount('contextBytes', request.contextBytes, 0, MAX_CONTEXT_BYTES)
+  checkCount('tuning.blockBytes', request.tuning?.blockBytes, 1, MAX_BLOCK_BYTES)
+  checkCount('tuning.partitionBytes', request.tuning?.partitionBytes, 1, Number.MAX_SAFE_INTEGER)
+  const seconds = request.progressSeconds
+  if (seconds !== undefined && !(seconds > 0 && seconds <= MAX_PROGRESS_SECONDS))
+    throw new VmsiftError(
+      'bad-argument',
+      `progressSeconds must be above 0 and at most ${MAX_PROGRESS_SECONDS}, not ${seconds}`,
+    )
+  if (!Array.isArray(request.patterns))
+    throw new VmsiftError('bad-argument', 'patterns must be a list of what to look for')
   const range = request.range
   if (range === undefined) return
+  checkCount('range.start', range.start, 0, Number.MAX_SAFE_INTEGER)
+  if (range.end !== Number.POSITIVE_INFINITY) checkCount('range.end', range.end, 0, Number.MAX_SAFE_INTEGER)
   if (!(range.start < range.end))
     throw new VmsiftError(
       'bad-argument',
@@ -104,6 +119,8 @@ export function jobsFor(target: Target, request: ScanRequest): number {
 export function shapeOf(target: Target, request: ScanRequest, compiled: CompiledScan, jobs: number): Shape {
   const runs = scanRuns(target, request)
   const usual = compiled.yara === undefined ? BLOCK_BYTES : YARA_BLOCK_BYTES
-  const blockBytes = request.tuning?.blockBytes ?? (request.sort === true ? SORTED_BLOCK_BYTES : usual)
+  // YARA's regions stay as they are: rules that hold must not depend on the order of the output
+  const sorted = request.sort === true && compiled.yara === undefined
+  const blockBytes = request.tuning?.blockBytes ?? (sorted ? SORTED_BLOCK_BYTES : usual)
   return { runs, bytesTotal: totalBytes(runs), jobs, blockBytes }
 }

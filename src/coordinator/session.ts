@@ -118,7 +118,8 @@ export class ScanSession {
     const { contextBytes = 0, sort = false, tuning } = this.#request
     const fault = tuning?.fault
     const context: WorkerContext = {
-      driver: this.#target.driver,
+      // YARA copies anyway, and may take minutes over a block: nobody who wants the file should wait for that
+      driver: compiled.yara === undefined ? this.#target.driver : { ...this.#target.driver, map: false },
       compiled,
       control: control.shared,
       runs: shape.runs,
@@ -131,7 +132,9 @@ export class ScanSession {
   }
 
   #plan({ bytesTotal, jobs, blockBytes, runs }: Shape): Partition[] {
-    const size = this.#request.tuning?.partitionBytes ?? partitionSize(bytesTotal, jobs, blockBytes)
+    const asked = this.#request.tuning?.partitionBytes
+    const size =
+      asked === undefined ? partitionSize(bytesTotal, jobs, blockBytes) : Math.max(asked, blockBytes)
     return planPartitions(runs, size, blockBytes)
   }
 

@@ -124,10 +124,10 @@ function openFile(path: string): number {
       'target-unreadable',
       `target is a directory: ${path}; give a memory image inside it`,
     )
-  if (!stat.isFile() && !stat.isBlockDevice())
+  if (!stat.isFile())
     throw new VmsiftError('target-unreadable', `target is not a file: ${path} (${kindOf(stat)})`)
   const fd = attempt(path, () => openSync(path, 'r'))
-  if (fstatSync(fd).size > 0 || stat.isBlockDevice()) return fd
+  if (fstatSync(fd).size > 0) return fd
   closeSync(fd)
   throw new VmsiftError('target-empty', `target is empty: ${path} has 0 bytes; was the dump finished?`)
 }
@@ -152,5 +152,5 @@ function attempt<T>(path: string, call: () => T): T {
 function kindOf(stat: Stats): string {
   if (stat.isFIFO()) return 'a pipe: save it to a file first'
   if (stat.isSocket()) return 'a socket'
-  return 'a device'
+  return 'a device: copy it to a file first, dd if=DEVICE of=FILE bs=4M'
 }

@@ -8,6 +8,8 @@ import type { BlockReader } from '../formats/image.js'
 import { BlockCache } from './block-cache.js'
 
 const MAX_WINDOW = 64 << 20
+/** Blocks are joined to spans no longer than this: whoever asks again and again must not pay for all that follows. */
+const MAX_JOINED = 4 * 2 ** 20
 const CACHE_BYTES = 4 << 20
 /** Requests below this are page walks and structures, which come back to the same blocks; above, a scan that won't. */
 const SCAN_BYTES = 64 << 10
@@ -34,7 +36,7 @@ class BlockMemory implements PhysicalMemory {
   }
 
   spanAt(gpa: number, limit: number): Span {
-    const end = Math.min(gpa + limit, this.#runEnd(gpa))
+    const end = Math.min(gpa + Math.min(limit, MAX_JOINED), this.#runEnd(gpa))
     const first = this.#at(gpa, end)
     if (first.kind !== 'data') return first
     let length = first.length

@@ -81,6 +81,7 @@ export class DirectMemory implements PhysicalMemory, LeasedMemory {
   }
 
   window(gpa: number, length: number): Window {
+    this.#aids.map?.yieldIfWanted()
     const index = this.#extentAt(gpa)
     const into = gpa - (this.#extents.gpa[index] as number)
     const offset = this.#extents.offset[index] as number
@@ -99,7 +100,8 @@ export class DirectMemory implements PhysicalMemory, LeasedMemory {
   /** A view of the file, where it is mapped and in memory. */
   #lend(offset: number, length: number): Uint8Array | undefined {
     const { map, cache } = this.#aids
-    if (map === undefined || !map.usable()) return undefined
+    if (map === undefined) return undefined
+    // a file that is not in memory is copied, and needs no lease
     if (cache !== undefined && !cache.enter(offset)) return undefined
     return map.view(offset, length)
   }

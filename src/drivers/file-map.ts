@@ -34,7 +34,7 @@ export class FileMap implements Disposable {
     this.#windowBytes = windowBytes
   }
 
-  /** Somebody waits for the lease; the next `view` gives it back. */
+  /** Somebody waits for the lease. */
   get wanted(): boolean {
     return this.#state === 'leased' && !this.#libc.holdsLease(this.#fd)
   }
@@ -52,14 +52,16 @@ export class FileMap implements Disposable {
     return this.#state === 'leased'
   }
 
+  /** To be called before every access: lets the lease go when somebody waits for it. */
+  yieldIfWanted(): void {
+    if (!this.wanted) return
+    this.giveBack()
+    this.#state = 'refused'
+  }
+
   /** The bytes at `offset`, borrowed until the next call; undefined when they must be copied instead. */
   view(offset: number, length: number): Uint8Array | undefined {
     if (!this.usable() || offset + length > this.#size) return undefined
-    if (this.wanted) {
-      this.giveBack()
-      this.#state = 'refused'
-      return undefined
-    }
     const mapping = this.#window(offset, length)
     if (mapping === undefined) return undefined
     const from = offset - this.#start

@@ -13,7 +13,7 @@ import type { DriverSpec } from './spec.js'
 
 /** Opens the memory that `spec` names; disposing it closes what was opened here. */
 export function openMemory(spec: DriverSpec): PhysicalMemory {
-  const { fd, close } = reopen(spec.fd)
+  const { fd, own, close } = reopen(spec.fd)
   const { size } = fstatSync(fd)
   const memory =
     spec.storage.kind === 'direct'
@@ -22,7 +22,7 @@ export function openMemory(spec: DriverSpec): PhysicalMemory {
           spec.storage.extents,
           fd,
           () => fstatSync(fd).size,
-          fileAids(fd, size, spec.map),
+          fileAids(fd, size, spec.map && own),
         )
       : openBlockMemory(spec.runs, openBlocks(spec.storage.index, fileSource(fd)))
   const disposeMemory = memory[Symbol.dispose].bind(memory)
@@ -43,15 +43,15 @@ function fileAids(fd: number, size: number, map: boolean): FileAids {
   return map ? { ...aids, map: new FileMap(libc, fd) } : aids
 }
 
-/** The same file through a descriptor of this thread's own, since a lease belongs to one; else the shared one. */
-function reopen(fd: number): { fd: number; close: () => void } {
+/** The same file through a descriptor of this thread's own, since a lease belongs to one; else the shared one, unmapped. */
+function reopen(fd: number): { fd: number; own: boolean; close: () => void } {
   if (process.platform === 'linux') {
     try {
       const own = openSync(`/proc/self/fd/${fd}`, 'r')
-      return { fd: own, close: () => closeSync(own) }
+      return { fd: own, own: true, close: () => closeSync(own) }
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === undefined) throw error
     }
   }
-  return { fd, close: () => undefined }
+  return { fd, own: false, close: () => undefined }
 }

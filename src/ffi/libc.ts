@@ -117,7 +117,7 @@ function bind(): Libc | undefined {
         },
         populate(from, count) {
           if (!knowsPopulate) return true
-          const start = from - (from % 4096)
+          const start = from - (from % MAP_ALIGN_BYTES)
           if (madvise(at + start, from + count - start, MADV_POPULATE_READ) === 0) return true
           if (koffi.errno() !== koffi.os.errno['EINVAL']) return false
           knowsPopulate = false

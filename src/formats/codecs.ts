@@ -3,7 +3,9 @@
  * `image-corrupt`; none allocates by what the compressed bytes claim, whatever they are.
  * The libraries are loaded at first use: start-up must not pay for a codec that the image doesn't need.
  */
+
 import { createRequire } from 'node:module'
+import { tryUncompress } from '../ffi/zlib.js'
 import { corrupt } from './corrupt.js'
 import { LzoError, lzo1xDecompress } from './lzo.js'
 import { varint } from './snappy-frame.js'
@@ -32,8 +34,14 @@ export const snappyInto: Codec = (source, target) => {
   fill('snappy', target, () => (snappy as Snappy).uncompressSync(source, options) as Buffer)
 }
 
-/** A zlib stream (node:zlib), output bounded. */
+/** A zlib stream, output bounded: zlib itself by FFI, else node:zlib. */
 export const zlibInto: Codec = (source, target) => {
+  const uncompress = tryUncompress()
+  if (uncompress !== undefined) {
+    const written = uncompress(source, target)
+    if (written !== target.length) throw wrongLength('zlib', written, target.length)
+    return
+  }
   zlib ??= require('node:zlib') as Zlib
   fill('zlib', target, () => (zlib as Zlib).inflateSync(source, { maxOutputLength: target.length }))
 }

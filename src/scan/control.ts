@@ -43,9 +43,9 @@ export class ControlBlock {
     return Atomics.load(this.#flags, CANCEL) === 1
   }
 
-  /** Readies a slot for a partition. */
-  resetSlot(slot: number): void {
-    Atomics.store(this.#flags, FIRST_SLOT + slot, 0)
+  /** Coordinator: readies a slot for a partition; `unread` batches of the slot wait with it still. */
+  startSlot(slot: number, unread: number): void {
+    Atomics.store(this.#flags, FIRST_SLOT + slot, unread)
     this.#done[slot] = 0
   }
 

@@ -16,11 +16,14 @@ const MIN_PARTITION_BYTES = 16 * 2 ** 20
 const MAX_PARTITION_BYTES = 256 * 2 ** 20
 /** Partitions a worker should get at least, so that the load evens out. */
 const PARTITIONS_PER_JOB = 8
+/** However large memory claims to be. */
+const MAX_PARTITIONS = 2 ** 15
 
 /** A partition's size for so much memory and so many workers; a multiple of `blockBytes`. */
 export function partitionSize(totalBytes: number, jobs: number, blockBytes: number): number {
   const even = totalBytes / (jobs * PARTITIONS_PER_JOB)
-  const size = Math.min(MAX_PARTITION_BYTES, Math.max(MIN_PARTITION_BYTES, even))
+  const usual = Math.min(MAX_PARTITION_BYTES, Math.max(MIN_PARTITION_BYTES, even))
+  const size = Math.max(usual, totalBytes / MAX_PARTITIONS)
   return Math.max(blockBytes, Math.ceil(size / blockBytes) * blockBytes)
 }
 
