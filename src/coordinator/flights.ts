@@ -7,7 +7,7 @@
  * of an attempt that was given up are dropped.
  */
 import { setImmediate as nextTick, setTimeout as sleep } from 'node:timers/promises'
-import { type ErrorRecord, toRecord, VmsiftError } from '../core/errors.js'
+import { type ErrorRecord, fromRecord, toRecord, VmsiftError } from '../core/errors.js'
 import type { Packed } from '../scan/context.js'
 import type { ControlBlock } from '../scan/control.js'
 import type { Batch } from '../scan/messages.js'
@@ -34,6 +34,8 @@ export interface Crew {
   readonly slots: number
   /** Deliver partitions in ascending order. */
   readonly sort: boolean
+  /** The work is known to be worth every thread. */
+  readonly slow: boolean
 }
 
 export interface FlightReports {
@@ -107,7 +109,7 @@ export class Flights {
       }
     }
     // one thread at first: starting the others delays it
-    await lane(0)
+    if (!crew.slow) await lane(0)
     this.#alone = false
     crew.pool.widen()
     await Promise.all(Array.from({ length: crew.slots }, (_, slot) => lane(slot)))
@@ -197,6 +199,8 @@ export class Flights {
       if (error instanceof VmsiftError) throw error
       failure = toRecord(error)
     }
+    // found when a worker opens, before it scans anything; no other worker would think better of it
+    if (failure?.code === 'bad-rule') throw fromRecord(failure)
     if (failure === undefined) {
       // the answer and the batches travel on different ports: the last batch tells that all are here
       await Promise.race([flight.ended.promise, this.#lastWords])

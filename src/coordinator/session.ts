@@ -75,7 +75,7 @@ export class ScanSession {
     // threads start while patterns are compiled
     const pool = new ScanPool(jobs, batch => this.#flights.receive(batch))
     try {
-      const compiled = await compileScan(request.patterns, request)
+      const compiled = await compileScan(request.patterns, { ...request, checkRules: false })
       for (const hint of compiled.hints) request.onHint?.(hint)
       this.#compiled = compiled
       await this.#scan(pool, compiled, shapeOf(this.#target, request, compiled, jobs), startTime, started)
@@ -104,7 +104,8 @@ export class ScanSession {
     const progress = this.#startProgress(shape, started)
     try {
       const context = this.#contextOf(compiled, shape, control)
-      await this.#flights.run({ pool, control, context, slots, sort }, this.#plan(shape))
+      const slow = compiled.yara !== undefined
+      await this.#flights.run({ pool, control, context, slots, sort, slow }, this.#plan(shape, slow))
       clearInterval(progress)
       const seconds = (): number => (performance.now() - started) / 1000
       this.#deliver(this.#ending(compiled, shape, startTime, seconds), () => undefined)
@@ -131,10 +132,10 @@ export class ScanSession {
     return pack(context)
   }
 
-  #plan({ bytesTotal, jobs, blockBytes, runs }: Shape): Partition[] {
+  #plan({ bytesTotal, jobs, blockBytes, runs }: Shape, slow: boolean): Partition[] {
     const asked = this.#request.tuning?.partitionBytes
     const size =
-      asked === undefined ? partitionSize(bytesTotal, jobs, blockBytes) : Math.max(asked, blockBytes)
+      asked === undefined ? partitionSize(bytesTotal, jobs, blockBytes, slow) : Math.max(asked, blockBytes)
     return planPartitions(runs, size, blockBytes)
   }
 

@@ -1,20 +1,24 @@
-/** Compiling YARA rules, on the main thread to check them and in each worker to run them. */
+/** Compiling YARA rules: in each worker, to run them, and on the main thread where they are only to be checked. */
 import { VmsiftError } from '../core/errors.js'
 import type { CompiledYara } from '../scan/compiled-scan.js'
 import { loadYara, type YaraRules, yaraVersion } from './yara-runtime.js'
 import { resolveIncludes, type YaraPiece, type YaraText } from './yara-source.js'
 
 /**
- * Checks rules and resolves their includes.
+ * Resolves includes, and checks the rules unless `check` is false.
  * @throws VmsiftError `bad-rule`: one line with file, line and column; `detail.text` is all that YARA-X has to say.
  */
-export function checkYara(texts: readonly YaraText[]): CompiledYara {
+export function compileYara(texts: readonly YaraText[], check: boolean): CompiledYara {
   const pieces = texts.flatMap(resolveIncludes)
   if (pieces.length === 0) throw new VmsiftError('bad-rule', 'there is no YARA rule in what was given')
-  buildRules(pieces).free()
+  if (check) buildRules(pieces).free()
   return {
     version: yaraVersion(),
-    sources: pieces.map(({ namespace, text }) => ({ namespace, text })),
+    sources: pieces.map(({ namespace, path, text }) => ({
+      namespace,
+      ...(path !== undefined && { path }),
+      text,
+    })),
   }
 }
 

@@ -40,7 +40,8 @@ export async function compileScan(
   const patterns = unique(specs).flatMap(spec => compilePattern(spec, maxMatchBytes))
   const rules = specs.filter(spec => spec.kind === 'yara')
   // Loaded when needed: most scans have no rules.
-  const yara = rules.length > 0 ? (await import('./compile-yara.js')).checkYara(unique(rules)) : undefined
+  const yaraModule = rules.length > 0 ? await import('./compile-yara.js') : undefined
+  const yara = yaraModule?.compileYara(unique(rules), options.checkRules ?? true)
   const outermost = options.outermost ?? false
   const longest = patterns.reduce((most, pattern) => Math.max(most, pattern.maxBytes), 0)
   const looksAround = patterns.some(pattern => hasAssertions(pattern.node))

@@ -23,7 +23,12 @@ export type CompiledMatcher =
 /** YARA rules, includes resolved. */
 export interface CompiledYara {
   readonly version: string
-  readonly sources: readonly { readonly namespace: string; readonly text: string }[]
+  readonly sources: readonly {
+    readonly namespace: string
+    /** File that errors are about. */
+    readonly path?: string
+    readonly text: string
+  }[]
 }
 
 export interface CompiledScan {
@@ -46,4 +51,6 @@ export interface CompileOptions {
   /** Longest match of an unbounded regular expression; default 4096. */
   readonly maxMatchBytes?: number
   readonly outermost?: boolean
+  /** False leaves it to the workers to find mistakes in YARA rules, which compile them anyway; default true. */
+  readonly checkRules?: boolean
 }

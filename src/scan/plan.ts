@@ -14,14 +14,15 @@ export interface Partition {
 const MIN_PARTITION_BYTES = 16 * 2 ** 20
 /** Larger ones make the last worker's tail long, and a retry dear. */
 const MAX_PARTITION_BYTES = 256 * 2 ** 20
-/** Partitions a worker should get at least, so that the load evens out. */
-const PARTITIONS_PER_JOB = 8
+/** Partitions a worker should get at least, so that the load evens out: more where a partition takes long. */
+const PARTITIONS_PER_JOB = 4
+const SLOW_PARTITIONS_PER_JOB = 16
 /** However large memory claims to be. */
 const MAX_PARTITIONS = 2 ** 15
 
-/** A partition's size for so much memory and so many workers; a multiple of `blockBytes`. */
-export function partitionSize(totalBytes: number, jobs: number, blockBytes: number): number {
-  const even = totalBytes / (jobs * PARTITIONS_PER_JOB)
+/** A partition's size for so much memory and so many workers, `slow` or not; a multiple of `blockBytes`. */
+export function partitionSize(totalBytes: number, jobs: number, blockBytes: number, slow = false): number {
+  const even = totalBytes / (jobs * (slow ? SLOW_PARTITIONS_PER_JOB : PARTITIONS_PER_JOB))
   const usual = Math.min(MAX_PARTITION_BYTES, Math.max(MIN_PARTITION_BYTES, even))
   const size = Math.max(usual, totalBytes / MAX_PARTITIONS)
   return Math.max(blockBytes, Math.ceil(size / blockBytes) * blockBytes)

@@ -54,7 +54,8 @@ describe('planPartitions', () => {
 
 describe('partitionSize', () => {
   it('grows with memory up to a bound, and is a multiple of the block size', () => {
-    expect(partitionSize(1 << 30, 2, 4 << 20)).toBe(64 << 20)
+    expect(partitionSize(1 << 30, 2, 4 << 20)).toBe(128 << 20)
+    expect(partitionSize(1 << 30, 2, 4 << 20, true)).toBe(32 << 20)
     expect(partitionSize(2 ** 40, 2, 4 << 20)).toBe(256 << 20)
     expect(partitionSize(1 << 20, 8, 4 << 20)).toBe(16 << 20)
   })
