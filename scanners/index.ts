@@ -13,7 +13,8 @@ export function createScanners(compiled: CompiledScan): Scanner[] {
   const { matcher } = compiled
   if (matcher?.kind === 'vectorscan') {
     const expressions = allExpressionsOf(compiled.patterns)
-    scanners.push(new PatternScanner(compiled, expressions, openDatabase(matcher.database)))
+    const longest = compiled.patterns.reduce((most, pattern) => Math.max(most, pattern.maxBytes), 0)
+    scanners.push(new PatternScanner(compiled, expressions, openDatabase(matcher.database, longest)))
   } else if (matcher?.kind === 'embedded') {
     const finder = new EmbeddedFinder(compiled.patterns)
     scanners.push(new PatternScanner(compiled, finder.expressions, finder))

@@ -131,11 +131,18 @@ export interface VectorscanDatabase extends Disposable {
 
 /**
  * Makes a serialised database usable in this thread. Dispose it: it holds memory outside JavaScript and a callback slot.
+ * `longestBytes`: no match is longer.
  * @throws VmsiftError `ffi-unavailable` without the library or when it refuses the database (another version).
  */
-export function openDatabase(serialized: SharedArrayBuffer): VectorscanDatabase {
-  return new Database(required(), serialized)
+export function openDatabase(serialized: SharedArrayBuffer, longestBytes: number): VectorscanDatabase {
+  return new Database(required(), serialized, longestBytes)
 }
+
+/**
+ * Vectorscan 5.4.9 loses matches of some short expressions (`[ab]b`, `.a.`) that end in the last 67 bytes of what it is
+ * given. So what ends in the last bytes is looked for a second time, in a copy with zeros behind it.
+ */
+const TAIL_BYTES = 128
 
 class Database implements VectorscanDatabase {
   ids = new Uint32Array(FIRST_CAPACITY)
@@ -145,11 +152,19 @@ class Database implements VectorscanDatabase {
   readonly #database: bigint
   readonly #scratch: bigint
   readonly #handler: bigint
+  readonly #longestBytes: number
+  /** The last bytes of what is scanned, and zeros. */
+  #tail = new Uint8Array(0)
+  /** Added to the ends that the library tells; of the sums, those in `#above` < end ≤ `#upTo` count. */
+  #base = 0
+  #above = 0
+  #upTo = 0
   #maxHits = 0
   #disposed = false
 
-  constructor(hs: Binding, serialized: SharedArrayBuffer) {
+  constructor(hs: Binding, serialized: SharedArrayBuffer, longestBytes: number) {
     this.#hs = hs
+    this.#longestBytes = longestBytes
     const out = new BigUint64Array(1)
     const copy = Buffer.from(new Uint8Array(serialized))
     check(hs.deserialize(copy, copy.length, out), 'hs_deserialize_database')
@@ -160,10 +175,12 @@ class Database implements VectorscanDatabase {
     check(code, 'hs_alloc_scratch')
     this.#scratch = scratch[0] ?? 0n
     this.#handler = hs.koffi.register((id: number, _from: number, to: number) => {
+      const end = to + this.#base
+      if (end <= this.#above || end > this.#upTo) return 0
       const at = this.count
       if (at === this.ids.length && !this.#grow()) return 1
       this.ids[at] = id
-      this.ends[at] = to
+      this.ends[at] = end
       this.count = at + 1
       return 0
     }, hs.handlerType)
@@ -183,7 +200,22 @@ class Database implements VectorscanDatabase {
   scan(bytes: Uint8Array, maxHits: number): boolean {
     this.count = 0
     this.#maxHits = maxHits
-    const code = this.#hs.scan(this.#database, bytes, bytes.length, 0, this.#scratch, this.#handler, null)
+    const sure = Math.max(0, bytes.length - TAIL_BYTES)
+    if (sure > 0 && !this.#scanFor(bytes, bytes.length, 0, 0, sure)) return false
+    const from = Math.max(0, sure - this.#longestBytes)
+    const length = bytes.length - from + TAIL_BYTES
+    if (this.#tail.length < length) this.#tail = new Uint8Array(length)
+    this.#tail.set(bytes.subarray(from))
+    this.#tail.fill(0, bytes.length - from, length)
+    return this.#scanFor(this.#tail, length, from, sure, bytes.length)
+  }
+
+  /** One call; `base`, `above` and `upTo` as the fields of these names. */
+  #scanFor(bytes: Uint8Array, length: number, base: number, above: number, upTo: number): boolean {
+    this.#base = base
+    this.#above = above
+    this.#upTo = upTo
+    const code = this.#hs.scan(this.#database, bytes, length, 0, this.#scratch, this.#handler, null)
     if (code === HS_SCAN_TERMINATED) return false
     check(code, 'hs_scan')
     return true

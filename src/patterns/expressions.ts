@@ -6,7 +6,7 @@ import type { CompiledPattern } from '../scan/compiled-scan.js'
 import { hasAssertions, lengthsOf, positionsOf } from './measure.js'
 import type { PatternNode } from './node.js'
 import { relax } from './relax.js'
-import { concatOf, dropAssertions, trimHead, trimTail } from './trim.js'
+import { concatOf, dropAssertions, dropWideHead, dropWideTail, trimHead, trimTail } from './trim.js'
 
 /** Longest piece of a fixed-length pattern that is looked for; the rest is compared afterwards. */
 const MAX_PIECE_BYTES = 256
@@ -34,8 +34,15 @@ export function expressionsOf(patterns: readonly CompiledPattern[]): Expression[
 function expressionsOfPattern(pattern: CompiledPattern, index: number): Expression[] {
   const branches = branchesOf(pattern.node)
   if (!hasAssertions(pattern.node) && branches.length <= MAX_BRANCHES && branches.every(isFixed)) {
-    if (branches.every(branch => lengthsOf(branch).max <= MAX_PIECE_BYTES))
-      return branches.map(node => ({ kind: 'exact', pattern: index, node, length: lengthsOf(node).max }))
+    if (branches.every(branch => lengthsOf(branch).max <= MAX_PIECE_BYTES)) {
+      const pieces = branches.map(branch => {
+        const prefix = dropWideTail(branch)
+        return { node: dropWideHead(prefix), length: lengthsOf(prefix).max, whole: lengthsOf(branch).max }
+      })
+      // one kind for all branches: they are confirmed together
+      const kind = pieces.every(({ node, whole }) => lengthsOf(node).max === whole) ? 'exact' : 'prefix'
+      return pieces.map(({ node, length }) => ({ kind, pattern: index, node, length }))
+    }
     return branches.map(branch => {
       const node = takePrefix(branch)
       return { kind: 'prefix', pattern: index, node, length: lengthsOf(node).max }
@@ -44,9 +51,9 @@ function expressionsOfPattern(pattern: CompiledPattern, index: number): Expressi
   const starts = startsOnly(pattern.node)
   const { min, max } = lengthsOf(starts)
   if (min === max && max <= MAX_PIECE_BYTES)
-    return [{ kind: 'prefix', pattern: index, node: starts, length: max }]
+    return [{ kind: 'prefix', pattern: index, node: dropWideHead(starts), length: max }]
   const searched = positionsOf(starts) > MAX_POSITIONS ? relax(starts) : starts
-  return [{ kind: 'ends', pattern: index, node: trimHead(searched) }]
+  return [{ kind: 'ends', pattern: index, node: dropWideHead(trimHead(searched)) }]
 }
 
 /**
@@ -62,13 +69,13 @@ export function relaxedExpressionsOf(patterns: readonly CompiledPattern[]): Expr
   return patterns.map(({ node }, pattern) => ({
     kind: 'ends',
     pattern,
-    node: trimHead(relax(startsOnly(node))),
+    node: dropWideHead(trimHead(relax(startsOnly(node)))),
   }))
 }
 
 /** What is left of a pattern when only its starts matter and a superset of them will do. */
 export function startsOnly(node: PatternNode): PatternNode {
-  return trimTail(dropAssertions(node))
+  return dropWideTail(trimTail(dropAssertions(node)))
 }
 
 function branchesOf(node: PatternNode): readonly PatternNode[] {

@@ -4,6 +4,7 @@
  * matcher reports ends, from which starts are found backwards: so for the ends whatever is optional at the head goes
  * as well. `[\w.]+@[\w.]+` becomes `[\w.]@[\w.]`, which matches few bytes of it and is cheap to look for.
  */
+import { setMembers } from './byte-set.js'
 import { lengthsOf } from './measure.js'
 import type { PatternNode } from './node.js'
 
@@ -43,6 +44,36 @@ export function dropAssertions(node: PatternNode): PatternNode {
     case 'repeat':
       return { ...node, item: dropAssertions(node.item) }
   }
+}
+
+/** Sets with so many members say little about where a match is. */
+const WIDE_MEMBERS = 128
+
+/**
+ * The pattern without the nearly-any bytes at its tail: its starts are a superset. They cost the matcher and tell it
+ * nothing; besides, Vectorscan 5.4.9 loses matches of short expressions that begin or end in one (`.a`, `a.`).
+ */
+export function dropWideTail(node: PatternNode): PatternNode {
+  if (node.kind === 'alternate') return { kind: 'alternate', items: node.items.map(dropWideTail) }
+  if (node.kind !== 'concat') return node
+  let end = node.items.length
+  while (end > 1 && isWide(node.items[end - 1] as PatternNode)) end--
+  const kept = concatOf(node.items.slice(0, end))
+  return lengthsOf(kept).min > 0 ? kept : node
+}
+
+/** The same at the head: its ends are a superset. */
+export function dropWideHead(node: PatternNode): PatternNode {
+  if (node.kind !== 'concat') return node
+  let first = 0
+  while (first < node.items.length - 1 && isWide(node.items[first] as PatternNode)) first++
+  const kept = concatOf(node.items.slice(first))
+  return lengthsOf(kept).min > 0 ? kept : node
+}
+
+function isWide(node: PatternNode): boolean {
+  if (node.kind === 'repeat') return isWide(node.item)
+  return node.kind === 'set' && setMembers(node.set).length >= WIDE_MEMBERS
 }
 
 /** A pattern that matches somewhere from exactly the same starts. For patterns without assertions. */
