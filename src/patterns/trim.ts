@@ -47,7 +47,7 @@ export function dropAssertions(node: PatternNode): PatternNode {
 }
 
 /** Sets with so many members say little about where a match is. */
-const WIDE_MEMBERS = 128
+const WIDE_MEMBERS = 3
 
 /**
  * The pattern without the nearly-any bytes at its tail: its starts are a superset. They cost the matcher and tell it
