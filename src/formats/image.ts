@@ -1,10 +1,11 @@
 /** What a format parser returns: plain data that crosses threads, bulk tables over SharedArrayBuffer. */
+import type { Architecture } from '../core/architecture.js'
 import type { ByteSource } from '../core/bytes.js'
 import type { MemoryRun, Span } from '../core/memory.js'
 
 export type ImageFormat = 'raw' | 'lime' | 'avml' | 'elf' | 'kdump'
 
-export type Architecture = 'x86_64' | 'x86_64-la57' | 'i386-pae' | 'i386' | 'aarch64'
+export type { Architecture }
 
 /** One vCPU's registers as an image's notes carry them; a register that nothing gives is absent. */
 export interface CpuState {
