@@ -32,16 +32,21 @@ export class EmbeddedFinder implements CandidateFinder {
   #hits = new HitColumns()
   #slots: Slot[] = []
 
-  constructor(patterns: readonly CompiledPattern[], limits?: DfaLimits) {
+  /** Looks for the patterns with these `indices`. */
+  constructor(
+    patterns: readonly CompiledPattern[],
+    indices: readonly number[] = [...patterns.keys()],
+    limits?: DfaLimits,
+  ) {
     this.#limits = limits
-    const exact = expressionsOf(patterns)
-    this.expressions = exact.concat(relaxedExpressionsOf(patterns))
+    const exact = expressionsOf(patterns, indices)
+    this.expressions = exact.concat(relaxedExpressionsOf(patterns, indices))
     this.#relaxedFrom = exact.length
-    this.#warmUp = patterns.reduce((most, { maxBytes }) => Math.max(most, maxBytes), 0)
+    this.#warmUp = indices.reduce((most, index) => Math.max(most, patterns[index]?.maxBytes ?? 0), 0)
     if (exact.length <= MAX_SEARCHED_LITERALS && exact.every(({ node }) => node.kind === 'literal')) {
       for (const [id, { node }] of exact.entries())
         if (node.kind === 'literal') this.#literals.push({ id, bytes: Buffer.from(node.bytes) })
-    } else this.#slots = [this.#slot([...patterns.keys()], false)]
+    } else this.#slots = [this.#slot(indices, false)]
   }
 
   get ids(): Uint32Array {

@@ -1,6 +1,7 @@
 /** From what was compiled to the scanners that a worker runs. */
 import { openDatabase } from '../src/ffi/vectorscan.js'
-import { allExpressionsOf } from '../src/patterns/expressions.js'
+import { divide } from '../src/patterns/expressions.js'
+import { lengthsOf } from '../src/patterns/measure.js'
 import type { CompiledScan } from '../src/scan/compiled-scan.js'
 import type { Scanner } from '../src/scan/scanner.js'
 import { EmbeddedFinder } from './embedded-finder.js'
@@ -10,13 +11,14 @@ import { YaraScanner } from './yara.js'
 /** The scanners of this thread; each is to be disposed. */
 export function createScanners(compiled: CompiledScan): Scanner[] {
   const scanners: Scanner[] = []
-  const { matcher } = compiled
-  if (matcher?.kind === 'vectorscan') {
-    const expressions = allExpressionsOf(compiled.patterns)
-    const longest = compiled.patterns.reduce((most, pattern) => Math.max(most, pattern.maxBytes), 0)
-    scanners.push(new PatternScanner(compiled, expressions, openDatabase(matcher.database, longest)))
-  } else if (matcher?.kind === 'embedded') {
-    const finder = new EmbeddedFinder(compiled.patterns)
+  const { vectorscan, embedded } = compiled.matcher ?? {}
+  if (vectorscan !== undefined) {
+    const { anchors } = divide(compiled.patterns)
+    const longest = anchors.reduce((most, { node }) => Math.max(most, lengthsOf(node).max), 0)
+    scanners.push(new PatternScanner(compiled, anchors, openDatabase(vectorscan.database, longest)))
+  }
+  if (embedded !== undefined) {
+    const finder = new EmbeddedFinder(compiled.patterns, embedded.patterns)
     scanners.push(new PatternScanner(compiled, finder.expressions, finder))
   }
   if (compiled.yara !== undefined) scanners.push(new YaraScanner(compiled.yara))

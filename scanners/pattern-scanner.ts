@@ -2,7 +2,7 @@
  * Text, bytes and regular expressions: a candidate finder runs over the window, then each candidate becomes the match
  * that is reported. What comes out depends only on the bytes, never on the finder or on how memory was cut.
  */
-import { type Expression, startsOnly } from '../src/patterns/expressions.js'
+import type { Expression } from '../src/patterns/expressions.js'
 import type { DfaLimits } from '../src/patterns/lazy-dfa.js'
 import { relax } from '../src/patterns/relax.js'
 import type { CompiledPattern, CompiledScan } from '../src/scan/compiled-scan.js'
@@ -202,8 +202,10 @@ export class PatternScanner implements Scanner {
   #startFinderOf(pattern: number): StartFinder {
     let finder = this.#startFinders.get(pattern)
     if (finder === undefined) {
-      const { node } = this.#patterns[pattern] as CompiledPattern
-      finder = new StartFinder(relax(startsOnly(node)), this.#limits)
+      const heads = this.#expressions.flatMap(each =>
+        each.kind === 'ends' && each.pattern === pattern ? [each.head] : [],
+      )
+      finder = new StartFinder([...new Set(heads)].map(relax), this.#limits)
       this.#startFinders.set(pattern, finder)
     }
     return finder

@@ -11,9 +11,9 @@ export class StartFinder {
   count = 0
   readonly #automaton: SearchAutomaton
 
-  /** `node`: the assertion-free pattern whose ends are given to `find`. */
-  constructor(node: PatternNode, limits?: DfaLimits) {
-    this.#automaton = new SearchAutomaton([node], 'backward', false, limits)
+  /** `heads`: what leads, without assertions, from a match's start to the ends that are given to `find`. */
+  constructor(heads: readonly PatternNode[], limits?: DfaLimits) {
+    this.#automaton = new SearchAutomaton(heads, 'backward', false, limits)
   }
 
   /** Collects every start ≥ `floor` from which the pattern reaches one of the `count` ascending ends. */

@@ -221,8 +221,8 @@ export class ScanSession {
 /** The engines in use, with their versions. */
 function enginesOf({ matcher, yara }: CompiledScan): string {
   const names: string[] = []
-  if (matcher?.kind === 'vectorscan') names.push(`vectorscan ${matcher.version}`)
-  if (matcher?.kind === 'embedded') names.push(`embedded ${matcher.version}`)
+  if (matcher?.vectorscan !== undefined) names.push(`vectorscan ${matcher.vectorscan.version}`)
+  if (matcher?.embedded !== undefined) names.push(`embedded ${matcher.embedded.version}`)
   if (yara !== undefined) names.push(`yara-x ${yara.version}`)
   return names.join(', ')
 }

@@ -43,29 +43,17 @@ interface Binding {
 
 let binding: Binding | null | undefined
 
-/** What to compile refused an expression: which one, and why. */
-export class ExpressionRefused extends Error {
-  readonly index: number
-  constructor(index: number, message: string) {
-    super(message)
-    this.index = index
-  }
-}
-
 /** Version of the library found here, `5.4.9`, or undefined when there is none that works. Looks once a thread. */
 export function vectorscanVersion(): string | undefined {
   return bind()?.version
 }
 
 /**
- * Compiles expressions (over bytes, DOTALL) into one block-mode database, in its serialised form; `ids` are what hits
- * are told by, the expressions' indices unless given.
- * @throws ExpressionRefused when the library does not support one; VmsiftError `ffi-unavailable` without the library.
+ * Compiles expressions (over bytes, DOTALL) into one block-mode database, in its serialised form. Hits are told by the
+ * expressions' indices. Rows of bytes only: the library's automata lose matches (docs/DECISIONS.md).
+ * @throws VmsiftError `ffi-unavailable` without the library, `bad-pattern` when it does not take an expression.
  */
-export function compileExpressions(
-  expressions: readonly string[],
-  ids: Uint32Array = Uint32Array.from(expressions.keys()),
-): SharedArrayBuffer {
+export function compileExpressions(expressions: readonly string[]): SharedArrayBuffer {
   const hs = required()
   const bytes = Buffer.from(`${expressions.join('\0')}\0`, 'latin1')
   const base = BigInt(hs.koffi.address(bytes))
@@ -81,7 +69,7 @@ export function compileExpressions(
   const code = hs.compileMulti(
     pointers,
     flags,
-    ids,
+    Uint32Array.from(expressions.keys()),
     expressions.length,
     HS_MODE_BLOCK,
     null,
@@ -90,7 +78,7 @@ export function compileExpressions(
   )
   // The pointers in `pointers` don't keep `bytes` alive; this use after the call does.
   if (bytes.length !== offset) throw new RangeError('expressions must be Latin-1 without NUL')
-  if (code === HS_COMPILER_ERROR) throw refusal(hs, failure[0] ?? 0n)
+  if (code === HS_COMPILER_ERROR) throw refusal(hs, failure[0] ?? 0n, expressions)
   check(code, 'hs_compile_multi')
   try {
     return serialize(hs, database[0] ?? 0n)
@@ -99,13 +87,17 @@ export function compileExpressions(
   }
 }
 
-function refusal(hs: Binding, pointer: bigint): ExpressionRefused {
+function refusal(hs: Binding, pointer: bigint, expressions: readonly string[]): VmsiftError {
   const { message, expression } = hs.koffi.decode(pointer, hs.errorType) as {
     message: string
     expression: number
   }
   hs.freeCompileError(pointer)
-  return new ExpressionRefused(expression, message)
+  return new VmsiftError(
+    'bad-pattern',
+    `vectorscan does not take ${expressions[expression] ?? 'these patterns'}: ${message}; --matcher embedded does`,
+    { detail: { expression, message } },
+  )
 }
 
 function serialize(hs: Binding, database: bigint): SharedArrayBuffer {
@@ -139,8 +131,8 @@ export function openDatabase(serialized: SharedArrayBuffer, longestBytes: number
 }
 
 /**
- * Vectorscan 5.4.9 loses matches of some short expressions (`[ab]b`, `.a.`) that end in the last 67 bytes of what it is
- * given. So what ends in the last bytes is looked for a second time, in a copy with zeros behind it.
+ * Vectorscan 5.4.9 loses matches that end in the last bytes of what it is given (26 seen, with sets of short literals).
+ * So what ends there is looked for a second time, in a copy with zeros behind it.
  */
 const TAIL_BYTES = 128
 

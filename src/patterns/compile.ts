@@ -1,9 +1,9 @@
 /** Pattern specifications to what the workers need: everything is checked here, before a scan starts. */
 import { VmsiftError } from '../core/errors.js'
-import { compileExpressions, ExpressionRefused, vectorscanVersion } from '../ffi/vectorscan.js'
+import { compileExpressions, vectorscanVersion } from '../ffi/vectorscan.js'
 import type { CompiledMatcher, CompiledPattern, CompiledScan, CompileOptions } from '../scan/compiled-scan.js'
 import type { MatcherChoice, PatternSpec } from '../scan/pattern-spec.js'
-import { allExpressionsOf, type Expression } from './expressions.js'
+import { divide } from './expressions.js'
 import { hasAssertions, lengthsOf } from './measure.js'
 import { parseHex } from './parse-hex.js'
 import { parseRegex } from './parse-regex.js'
@@ -57,7 +57,7 @@ export async function compileScan(
       longest - 1 + (looksAround ? 2 : 0),
       yara === undefined ? 0 : YARA_LOOK_AHEAD_BYTES,
     ),
-    hints: matcher?.kind === 'embedded' && choice === 'auto' ? [EMBEDDED_HINT] : [],
+    hints: matcher === undefined || choice === 'embedded' ? [] : hintsAbout(matcher, patterns),
   }
 }
 
@@ -111,33 +111,28 @@ function compileMatcher(patterns: readonly CompiledPattern[], choice: MatcherCho
       'ffi-unavailable',
       'vectorscan is not available here: apt install libvectorscan5 (or set VMSIFT_LIBHS), or use --matcher embedded',
     )
-  if (version === undefined) return { kind: 'embedded', version: EMBEDDED_VERSION }
-  return { kind: 'vectorscan', version, database: compileDatabase(patterns) }
-}
-
-/** One database for all patterns. A pattern that the library finds too large is looked for without its counts. */
-function compileDatabase(patterns: readonly CompiledPattern[]): SharedArrayBuffer {
-  const all = allExpressionsOf(patterns)
-  const relaxedFrom = all.length - patterns.length
-  const relaxed = new Set<number>()
-  for (;;) {
-    const ids = [...all.keys()].filter(id => id >= relaxedFrom === relaxed.has(all[id]?.pattern ?? -1))
-    const printed = ids.map(id => printExpression((all[id] as Expression).node))
-    try {
-      return compileExpressions(printed, Uint32Array.from(ids))
-    } catch (error) {
-      if (!(error instanceof ExpressionRefused)) throw error
-      const index = all[ids[error.index] ?? -1]?.pattern ?? 0
-      if (relaxed.has(index)) throw refused(patterns[index]?.rule ?? '', error)
-      relaxed.add(index)
-    }
+  if (version === undefined)
+    return { embedded: { version: EMBEDDED_VERSION, patterns: [...patterns.keys()] } }
+  const { anchors, rest } = divide(patterns)
+  const database =
+    anchors.length === 0 ? undefined : compileExpressions(anchors.map(({ node }) => printExpression(node)))
+  return {
+    ...(database === undefined ? {} : { vectorscan: { version, database } }),
+    ...(rest.length === 0 ? {} : { embedded: { version: EMBEDDED_VERSION, patterns: rest } }),
   }
 }
 
-function refused(rule: string, error: ExpressionRefused): VmsiftError {
-  return new VmsiftError(
-    'bad-pattern',
-    `vectorscan does not support pattern ${quoted(rule)}: ${error.message}; --matcher embedded does`,
-    { detail: { rule }, cause: error },
-  )
+/** What a person may want to know about the engines that were taken. */
+function hintsAbout(
+  { vectorscan, embedded }: CompiledMatcher,
+  patterns: readonly CompiledPattern[],
+): string[] {
+  if (embedded === undefined) return []
+  if (vectorscanVersion() === undefined) return [EMBEDDED_HINT]
+  const [first = 0, ...others] = embedded.patterns
+  const more = others.length === 0 ? '' : ` and ${others.length} more`
+  const which = `${quoted(patterns[first]?.rule ?? '')}${more}`
+  return [
+    `${which} ${others.length === 0 ? 'has' : 'have'} no fixed bytes that vectorscan could look for: matching ${vectorscan === undefined ? '' : 'these '}with the embedded matcher, which is slower`,
+  ]
 }

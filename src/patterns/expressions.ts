@@ -3,79 +3,112 @@
  * the same list again to know what a hit means, so nothing but the patterns travels.
  */
 import type { CompiledPattern } from '../scan/compiled-scan.js'
+import { type Anchor, anchorsOf } from './anchors.js'
 import { hasAssertions, lengthsOf, positionsOf } from './measure.js'
 import type { PatternNode } from './node.js'
 import { relax } from './relax.js'
-import { concatOf, dropAssertions, dropWideHead, dropWideTail, trimHead, trimTail } from './trim.js'
+import { concatOf, dropAssertions, trimHead, trimTail } from './trim.js'
 
 /** Longest piece of a fixed-length pattern that is looked for; the rest is compared afterwards. */
 const MAX_PIECE_BYTES = 256
 /** More branches than this are one expression. */
 const MAX_BRANCHES = 64
-/** Larger automata are not given to the matcher: compiling them takes long, or is refused. */
+/** Larger automata are looked for without their counts. */
 const MAX_POSITIONS = 1000
+/** With so many expressions, no more patterns that take several. */
+const MANY_ANCHORS = 20_000
 
 /**
  * One thing to look for.
  * `exact`: a hit ending at e is a match of `length` bytes that starts at e − length.
  * `prefix`: a match may start at e − length, its end must be found.
- * `ends`: e is an end of what `relax(startsOnly(...))` left of the pattern; starts must be found backwards.
+ * `ends`: a match may start wherever `head` leads from there to e.
  */
 export type Expression =
   | { readonly kind: 'exact'; readonly pattern: number; readonly node: PatternNode; readonly length: number }
   | { readonly kind: 'prefix'; readonly pattern: number; readonly node: PatternNode; readonly length: number }
-  | { readonly kind: 'ends'; readonly pattern: number; readonly node: PatternNode }
+  | {
+      readonly kind: 'ends'
+      readonly pattern: number
+      readonly node: PatternNode
+      readonly head: PatternNode
+    }
 
-/** The expressions of all patterns, in order of the patterns. */
-export function expressionsOf(patterns: readonly CompiledPattern[]): Expression[] {
-  return patterns.flatMap((pattern, index) => expressionsOfPattern(pattern, index))
+/** Which matcher looks for what. */
+export interface Division {
+  /** For Vectorscan: rows of bytes. */
+  readonly anchors: readonly Expression[]
+  /** Patterns without such rows, ascending: for the embedded matcher. */
+  readonly rest: readonly number[]
+}
+
+/** Divides the patterns between Vectorscan and the embedded matcher. */
+export function divide(patterns: readonly CompiledPattern[]): Division {
+  const anchors: Expression[] = []
+  const rest: number[] = []
+  for (const [index, pattern] of patterns.entries()) {
+    const found = anchorsOf(pattern.node)
+    if (found === undefined || (found.length > 1 && anchors.length > MANY_ANCHORS)) rest.push(index)
+    else anchors.push(...anchorExpressions(pattern, index, found))
+  }
+  return { anchors, rest }
+}
+
+function anchorExpressions(
+  pattern: CompiledPattern,
+  index: number,
+  anchors: readonly Anchor[],
+): readonly Expression[] {
+  const fixed = anchors.every(({ head }) => isFixed(head))
+  const exact = fixed && anchors.every(({ whole }) => whole) && !hasAssertions(pattern.node)
+  // one kind for all: they are confirmed together
+  const kind = exact ? 'exact' : 'prefix'
+  return anchors.map(({ node, head }) =>
+    fixed
+      ? { kind, pattern: index, node, length: lengthsOf(head).max }
+      : { kind: 'ends', pattern: index, node, head },
+  )
+}
+
+/** What the embedded matcher looks for on behalf of the patterns with these indices, in their order. */
+export function expressionsOf(
+  patterns: readonly CompiledPattern[],
+  indices: readonly number[],
+): Expression[] {
+  return indices.flatMap(index => expressionsOfPattern(patterns[index] as CompiledPattern, index))
 }
 
 function expressionsOfPattern(pattern: CompiledPattern, index: number): Expression[] {
   const branches = branchesOf(pattern.node)
   if (!hasAssertions(pattern.node) && branches.length <= MAX_BRANCHES && branches.every(isFixed)) {
-    if (branches.every(branch => lengthsOf(branch).max <= MAX_PIECE_BYTES)) {
-      const pieces = branches.map(branch => {
-        const prefix = dropWideTail(branch)
-        return { node: dropWideHead(prefix), length: lengthsOf(prefix).max, whole: lengthsOf(branch).max }
-      })
-      // one kind for all branches: they are confirmed together
-      const kind = pieces.every(({ node, whole }) => lengthsOf(node).max === whole) ? 'exact' : 'prefix'
-      return pieces.map(({ node, length }) => ({ kind, pattern: index, node, length }))
-    }
+    const kind = branches.every(branch => lengthsOf(branch).max <= MAX_PIECE_BYTES) ? 'exact' : 'prefix'
     return branches.map(branch => {
-      const node = takePrefix(branch)
-      return { kind: 'prefix', pattern: index, node, length: lengthsOf(node).max }
+      const node = kind === 'exact' ? branch : takePrefix(branch)
+      return { kind, pattern: index, node, length: lengthsOf(node).max }
     })
   }
-  const starts = startsOnly(pattern.node)
-  const { min, max } = lengthsOf(starts)
+  const head = startsOnly(pattern.node)
+  const { min, max } = lengthsOf(head)
   if (min === max && max <= MAX_PIECE_BYTES)
-    return [{ kind: 'prefix', pattern: index, node: dropWideHead(starts), length: max }]
-  const searched = positionsOf(starts) > MAX_POSITIONS ? relax(starts) : starts
-  return [{ kind: 'ends', pattern: index, node: dropWideHead(trimHead(searched)) }]
-}
-
-/**
- * All that hits may be told by: the expressions of the patterns, and behind them one for each pattern without long
- * counts, for when a matcher can't do with the former. Of a pattern either the former or the latter are looked for.
- */
-export function allExpressionsOf(patterns: readonly CompiledPattern[]): Expression[] {
-  return expressionsOf(patterns).concat(relaxedExpressionsOf(patterns))
+    return [{ kind: 'prefix', pattern: index, node: head, length: max }]
+  const searched = positionsOf(head) > MAX_POSITIONS ? relax(head) : head
+  return [{ kind: 'ends', pattern: index, node: trimHead(searched), head }]
 }
 
 /** The same without long counts, one for each pattern: more hits, but automata that stay small. All are `ends`. */
-export function relaxedExpressionsOf(patterns: readonly CompiledPattern[]): Expression[] {
-  return patterns.map(({ node }, pattern) => ({
-    kind: 'ends',
-    pattern,
-    node: dropWideHead(trimHead(relax(startsOnly(node)))),
-  }))
+export function relaxedExpressionsOf(
+  patterns: readonly CompiledPattern[],
+  indices: readonly number[],
+): Expression[] {
+  return indices.map(index => {
+    const head = startsOnly((patterns[index] as CompiledPattern).node)
+    return { kind: 'ends', pattern: index, node: trimHead(relax(head)), head }
+  })
 }
 
 /** What is left of a pattern when only its starts matter and a superset of them will do. */
-export function startsOnly(node: PatternNode): PatternNode {
-  return dropWideTail(trimTail(dropAssertions(node)))
+function startsOnly(node: PatternNode): PatternNode {
+  return trimTail(dropAssertions(node))
 }
 
 function branchesOf(node: PatternNode): readonly PatternNode[] {

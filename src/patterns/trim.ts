@@ -4,7 +4,6 @@
  * matcher reports ends, from which starts are found backwards: so for the ends whatever is optional at the head goes
  * as well. `[\w.]+@[\w.]+` becomes `[\w.]@[\w.]`, which matches few bytes of it and is cheap to look for.
  */
-import { setMembers } from './byte-set.js'
 import { lengthsOf } from './measure.js'
 import type { PatternNode } from './node.js'
 
@@ -44,38 +43,6 @@ export function dropAssertions(node: PatternNode): PatternNode {
     case 'repeat':
       return { ...node, item: dropAssertions(node.item) }
   }
-}
-
-/**
- * Sets with so many members are left out at an expression's ends: Vectorscan 5.4.9 loses matches of a byte beside one
- * (`c\w`). Pairs stay, or ignoring case would leave nothing to look for.
- */
-const WIDE_MEMBERS = 3
-
-/**
- * The pattern without the wide sets at its tail: its starts are a superset, which the automata check.
- */
-export function dropWideTail(node: PatternNode): PatternNode {
-  if (node.kind === 'alternate') return { kind: 'alternate', items: node.items.map(dropWideTail) }
-  if (node.kind !== 'concat') return node
-  let end = node.items.length
-  while (end > 1 && isWide(node.items[end - 1] as PatternNode)) end--
-  const kept = concatOf(node.items.slice(0, end))
-  return lengthsOf(kept).min > 0 ? kept : node
-}
-
-/** The same at the head: its ends are a superset. */
-export function dropWideHead(node: PatternNode): PatternNode {
-  if (node.kind !== 'concat') return node
-  let first = 0
-  while (first < node.items.length - 1 && isWide(node.items[first] as PatternNode)) first++
-  const kept = concatOf(node.items.slice(first))
-  return lengthsOf(kept).min > 0 ? kept : node
-}
-
-function isWide(node: PatternNode): boolean {
-  if (node.kind === 'repeat') return isWide(node.item)
-  return node.kind === 'set' && setMembers(node.set).length >= WIDE_MEMBERS
 }
 
 /** A pattern that matches somewhere from exactly the same starts. For patterns without assertions. */

@@ -15,10 +15,13 @@ export interface CompiledPattern {
   readonly lazy: boolean
 }
 
-/** The engine that finds candidates, with its compiled form shared between threads. */
-export type CompiledMatcher =
-  | { readonly kind: 'vectorscan'; readonly version: string; readonly database: SharedArrayBuffer }
-  | { readonly kind: 'embedded'; readonly version: string }
+/** The engines that find candidates; each is there when it has patterns to look for. */
+export interface CompiledMatcher {
+  /** With its compiled form, which threads share. */
+  readonly vectorscan?: { readonly version: string; readonly database: SharedArrayBuffer }
+  /** With the indices of its patterns. */
+  readonly embedded?: { readonly version: string; readonly patterns: readonly number[] }
+}
 
 /** YARA rules, includes resolved. */
 export interface CompiledYara {

@@ -125,7 +125,7 @@ describe('automata that forget all the time', () => {
           const specs = regexes.map(source => ({ kind: 'regex' as const, source }))
           const parsed = await compiled(specs, { matcher: 'embedded', maxMatchBytes })
           const scan = { ...parsed, patterns: parsed.patterns.map(pattern => ({ ...pattern, lazy })) }
-          const finder = new EmbeddedFinder(scan.patterns, limits)
+          const finder = new EmbeddedFinder(scan.patterns, undefined, limits)
           const scanner = new PatternScanner(scan, finder.expressions, finder, limits)
           expect(scanInWindows(scan, bytes, where, [scanner])).toEqual(expected(scan, bytes))
         },

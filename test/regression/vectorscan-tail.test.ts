@@ -6,6 +6,8 @@ import type { PatternSpec } from '../../src/scan/pattern-spec.js'
 import type { Scanner } from '../../src/scan/scanner.js'
 
 const SPECS: PatternSpec[] = [
+  { kind: 'bytes', hex: '61 62' },
+  { kind: 'text', text: 'ABA', ignoreCase: true },
   { kind: 'bytes', hex: '?? 61 ??' },
   { kind: 'bytes', hex: '61 ??' },
   { kind: 'bytes', hex: '?? ?? ?1 62' },
