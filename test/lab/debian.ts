@@ -6,6 +6,9 @@ import { runCommand } from './command.js'
 
 const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg'
 
+/** Suites that have no archive of security updates of their own. */
+const NO_SECURITY = /^sid$|^unstable$|-backports$/
+
 /** Folder of everything the lab downloads: `$VMSIFT_LAB_CACHE` or `~/.cache/vmsift-lab`. */
 export function labCache(): string {
   return process.env.VMSIFT_LAB_CACHE ?? join(homedir(), '.cache', 'vmsift-lab')
@@ -33,11 +36,9 @@ export class PrivateApt implements AsyncDisposable {
     const mirror = process.env.VMSIFT_LAB_MIRROR ?? 'http://deb.debian.org'
     const flags = `[arch=${architecture} signed-by=${KEYRING}]`
     await writeFile(join(root, 'status'), '')
-    await writeFile(
-      join(root, 'sources.list'),
-      `deb ${flags} ${mirror}/debian ${suite} main\n` +
-        `deb ${flags} ${mirror}/debian-security ${suite}-security main\n`,
-    )
+    const main = `deb ${flags} ${mirror}/debian ${suite} main\n`
+    const security = `deb ${flags} ${mirror}/debian-security ${suite}-security main\n`
+    const writeSources = (text: string): Promise<void> => writeFile(join(root, 'sources.list'), text)
     const settings = {
       'Dir::State': root,
       'Dir::State::lists': join(root, 'lists'),
@@ -57,7 +58,10 @@ export class PrivateApt implements AsyncDisposable {
       Object.entries(settings).flatMap(([name, value]) => ['-o', `${name}=${value}`]),
     )
     try {
-      await runCommand('apt-get', [...apt.#options, '-qq', 'update'])
+      const update = (): Promise<string> => runCommand('apt-get', [...apt.#options, '-qq', 'update'])
+      await writeSources(NO_SECURITY.test(suite) ? main : main + security)
+      // A mirror in the middle of its own update serves one archive and not the other: the main one alone does.
+      await update().catch(() => writeSources(main).then(update))
     } catch (error) {
       await apt[Symbol.asyncDispose]()
       throw error

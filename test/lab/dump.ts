@@ -5,7 +5,7 @@ import { mendElfHeader } from './mend-elf.js'
 import type { QmpClient } from './qmp.js'
 
 /**
- * `raw`: pmemsave from address 0, so for guests without memory above the PCI hole. `backend`: a copy of the file behind
+ * `raw`: pmemsave from where memory starts, so for guests without memory above the PCI hole. `backend`: a copy of the file behind
  * the memory. `elf`, `elf-paging` and `kdump-*`: QEMU's dump-guest-memory (kdump flattened). `kdump-*-unflattened`:
  * rearranged by makedumpfile -R. `makedumpfile-*`: written by makedumpfile from QEMU's ELF; `excluded` leaves pages out
  * (-d 31), `flat` is flattened.
@@ -81,11 +81,11 @@ export async function dumpGuest(
   qmp: QmpClient,
   format: DumpFormat,
   path: string,
-  memory: { readonly path: string; readonly bytes: number },
+  memory: { readonly path: string; readonly bytes: number; readonly base: number },
 ): Promise<void> {
   const makedumpfile = MAKEDUMPFILE[format]
   if (format === 'raw') {
-    await qmp.execute('pmemsave', { val: 0, size: memory.bytes, filename: path })
+    await qmp.execute('pmemsave', { val: memory.base, size: memory.bytes, filename: path })
   } else if (format === 'backend') {
     await copyFile(memory.path, path)
   } else if (format === 'kdump-zlib-unflattened') {

@@ -9,6 +9,7 @@ import { type DumpFormat, dumpFormats, dumpGuest } from './dump.js'
 import type { Fill } from './fill.js'
 import { buildInitramfs } from './initramfs.js'
 import { fetchKernel, type Kernel } from './kernel.js'
+import { MACHINES } from './machine.js'
 import { type QemuProcess, startQemu } from './qemu-process.js'
 import { QmpClient } from './qmp.js'
 import { type GuestTruth, readMarkers, readTruth } from './truth.js'
@@ -18,14 +19,14 @@ export interface LabOptions {
   readonly memoryMb: number
   /** Added to the kernel's command line. */
   readonly cmdline?: string
-  /** QEMU machine type, `pc` (the default) or `q35`. */
+  /** QEMU machine type; default `pc`, on arm64 `virt`. */
   readonly machine?: string
-  /** Default `qemu64`, which boots without page-table isolation. */
+  /** Default on amd64: `qemu64`, which boots without page-table isolation. */
   readonly cpu?: string
   readonly cpus?: number
   /** 2 MiB pages the guest reserves at boot for the boundary markers; default an eighth of memory, 32 at most. */
   readonly hugePages?: number
-  /** Default: KVM where a probe guest boots, else TCG. */
+  /** Default: KVM where a probe guest boots (amd64 only), else TCG. */
   readonly accelerator?: Accelerator
   readonly kernel?: Kernel
   /** Modules to load, dependencies are added. */
@@ -80,7 +81,7 @@ const MIB = 1 << 20
 export async function bootLabGuest(options: LabOptions): Promise<LabGuest> {
   const kernel = options.kernel ?? (await fetchKernel())
   const initramfs = options.initramfs ?? (await buildInitramfs(kernel, options.modules, options.fill))
-  const accelerator = options.accelerator ?? (await chooseAccelerator(kernel))
+  const accelerator = options.accelerator ?? ((kernel.architecture === 'amd64' ? await chooseAccelerator(kernel) : 'tcg'))
   const workDir = await makeWorkDir(options.memoryMb * MIB)
   const seed = options.seed ?? randomBytes(8).readBigUInt64LE()
   const files = {
@@ -93,7 +94,7 @@ export async function bootLabGuest(options: LabOptions): Promise<LabGuest> {
   await writeFile(files.initrd, initramfs)
   const name = `vmsift-lab-${process.pid}-${randomBytes(3).toString('hex')}`
   const args = qemuArguments(options, kernel, accelerator, seed, name, files)
-  const qemu = startQemu('qemu-system-x86_64', args, workDir)
+  const qemu = startQemu(MACHINES[kernel.architecture].qemu, args, workDir)
   const serialLog = (): Promise<string> => readFile(files.serial, 'utf8').catch(() => '')
   const givenUp = new AbortController()
   try {
@@ -175,10 +176,11 @@ function qemuArguments(
   name: string,
   files: GuestFiles,
 ): string[] {
-  const { memoryMb, machine = 'pc', cpu = 'qemu64', cpus = 1 } = options
+  const kind = MACHINES[kernel.architecture]
+  const { memoryMb, machine = kind.machine, cpu = kind.cpu, cpus = 1 } = options
   const hugePages = options.hugePages ?? Math.min(32, Math.floor(memoryMb / 16))
   const cmdline = [
-    'console=ttyS0 quiet panic=-1 init_on_free=1',
+    `console=${kind.console} quiet panic=-1 init_on_free=1`,
     hugePages > 0 ? `hugepages=${hugePages}` : '',
     `vmsift.seed=${seed.toString(16)}`,
     options.cmdline ?? '',
@@ -245,7 +247,11 @@ function labGuest(parts: GuestParts): LabGuest {
     async dump(format, path) {
       await guest.pause()
       await rm(path, { force: true })
-      await dumpGuest(qmp, format, path, { path: files.memory, bytes: guest.memoryBytes })
+      await dumpGuest(qmp, format, path, {
+        path: files.memory,
+        bytes: guest.memoryBytes,
+        base: MACHINES[guest.kernel.architecture].memoryBase,
+      })
     },
     serialLog: parts.serialLog,
     async [Symbol.asyncDispose]() {

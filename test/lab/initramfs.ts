@@ -7,6 +7,7 @@ import { runCommand } from './command.js'
 import { CPIO_CHARACTER_DEVICE, CPIO_DIRECTORY, CPIO_FILE, CPIO_PROGRAM, writeCpio } from './cpio.js'
 import { collectFill, type Fill } from './fill.js'
 import type { Kernel } from './kernel.js'
+import { type GuestArchitecture, MACHINES } from './machine.js'
 import { collectModules } from './modules.js'
 
 /** The control port needs the first two; qemu_fw_cfg hands VMCOREINFO to QEMU; the others are there to be found. */
@@ -25,19 +26,24 @@ export async function buildInitramfs(
     { path: 'dev/console', mode: CPIO_CHARACTER_DEVICE, device: [5, 1] },
     { path: 'init', mode: CPIO_PROGRAM, data: await readFile(guestFile('init')) },
     { path: 'bin/busybox', mode: CPIO_PROGRAM, data: await readFile(kernel.busybox) },
-    { path: 'bin/marker', mode: CPIO_PROGRAM, data: await compileStatic(guestFile('marker.c')) },
+    { path: 'bin/marker', mode: CPIO_PROGRAM, data: await compileStatic(guestFile('marker.c'), kernel.architecture) },
     { path: 'lib/modules/order', mode: CPIO_FILE, data: Buffer.from(order) },
     ...modules.map(({ name, data }) => ({ path: `lib/modules/${name}.ko`, mode: CPIO_FILE, data })),
     ...(fill === undefined ? [] : await collectFill(fill)),
   ])
 }
 
-/** Compiles one C file into a static, stripped program and returns its bytes. */
-export async function compileStatic(source: string): Promise<Buffer> {
+/** Compiles C files into a static, stripped program and returns its bytes. */
+export async function compileStatic(
+  source: string | readonly string[],
+  architecture: GuestArchitecture = 'amd64',
+): Promise<Buffer> {
   const dir = await mkdtemp(join(tmpdir(), 'vmsift-cc-'))
   try {
     const program = join(dir, 'program')
-    await runCommand('gcc', ['-O1', '-Wall', '-static', '-pthread', '-s', '-o', program, source])
+    const flags = ['-O1', '-Wall', '-D_FILE_OFFSET_BITS=64', '-static', '-pthread', '-s']
+    const sources = typeof source === 'string' ? [source] : source
+    await runCommand(MACHINES[architecture].compiler, [...flags, '-o', program, ...sources])
     return await readFile(program)
   } finally {
     await rm(dir, { recursive: true, force: true })

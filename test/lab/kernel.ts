@@ -1,11 +1,12 @@
 /** The guest's kernel and busybox, as Debian ships them, cached by version. */
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { access, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { labCache, PrivateApt } from './debian.js'
+import type { GuestArchitecture } from './machine.js'
 
 export interface KernelSpec {
   readonly suite: string
-  readonly architecture: string
+  readonly architecture: GuestArchitecture
   /** The meta package whose dependency is the kernel, or the kernel package itself. */
   readonly packageName: string
 }
@@ -17,6 +18,7 @@ export const DEFAULT_KERNEL: KernelSpec = {
 }
 
 export interface Kernel {
+  readonly architecture: GuestArchitecture
   /** As `uname -r` prints it. */
   readonly release: string
   readonly packageName: string
@@ -33,7 +35,8 @@ export interface Kernel {
 /** The cached kernel of this kind, or undefined. Needs no network. */
 export async function cachedKernel(spec: KernelSpec = DEFAULT_KERNEL): Promise<Kernel | undefined> {
   try {
-    return JSON.parse(await readFile(pointerPath(spec), 'utf8')) as Kernel
+    const kernel = JSON.parse(await readFile(pointerPath(spec), 'utf8')) as Kernel
+    return { ...kernel, architecture: spec.architecture }
   } catch {
     // Never fetched, or the cache was cleared.
     return undefined
@@ -52,6 +55,9 @@ export async function fetchKernel(spec: KernelSpec = DEFAULT_KERNEL, refresh = f
   const depends = (await apt.field(spec.packageName, 'Depends')) ?? ''
   const packageName = /linux-image-[^ ,]+/.exec(depends)?.[0] ?? spec.packageName
   const packageVersion = (await apt.field(packageName, 'Version')) ?? 'unknown'
+  // Newer releases keep the kernel and its modules in packages of their own.
+  const imageDepends = (await apt.field(packageName, 'Depends')) ?? ''
+  const parts = imageDepends.match(/\blinux-(?:binary|modules)-[^ ,]+/g) ?? []
   const source = (await apt.field(packageName, 'Source')) ?? packageName
   const busyboxVersion = (await apt.field('busybox-static', 'Version')) ?? 'unknown'
   const home = join(
@@ -62,7 +68,7 @@ export async function fetchKernel(spec: KernelSpec = DEFAULT_KERNEL, refresh = f
   await mkdir(join(labCache(), 'kernels'), { recursive: true })
   const fresh = await mkdtemp(join(labCache(), 'kernels', '.new-'))
   try {
-    await apt.unpack(packageName, fresh)
+    for (const name of [packageName, ...parts]) await apt.unpack(name, fresh)
     await apt.unpack('busybox-static', join(fresh, 'busybox'))
     await rename(fresh, home)
   } catch (error) {
@@ -70,22 +76,37 @@ export async function fetchKernel(spec: KernelSpec = DEFAULT_KERNEL, refresh = f
     // Somebody else has just put the same version there.
     if ((error as NodeJS.ErrnoException).code !== 'ENOTEMPTY') throw error
   }
-  const release = (await readdir(join(home, 'lib', 'modules')))[0]
+  const modules = await oneOf(home, 'lib/modules', 'usr/lib/modules')
+  const release = (await readdir(modules))[0]
   if (release === undefined) throw new Error(`${packageName} holds no kernel modules`)
   const kernel: Kernel = {
+    architecture: spec.architecture,
     release,
     packageName,
     packageVersion,
     source,
-    vmlinuz: join(home, 'boot', `vmlinuz-${release}`),
-    modules: join(home, 'lib', 'modules', release),
-    busybox: join(home, 'busybox', 'bin', 'busybox'),
+    vmlinuz: await oneOf(home, `boot/vmlinuz-${release}`, `usr/lib/modules/${release}/vmlinuz`),
+    modules: join(modules, release),
+    busybox: await oneOf(home, 'busybox/bin/busybox', 'busybox/usr/bin/busybox'),
     busyboxVersion,
   }
   const pointer = pointerPath(spec)
   await writeFile(`${pointer}.${process.pid}`, `${JSON.stringify(kernel, null, 2)}\n`)
   await rename(`${pointer}.${process.pid}`, pointer)
   return kernel
+}
+
+/** The first of these paths that is there: Debian moved its files under /usr. */
+async function oneOf(home: string, ...paths: readonly string[]): Promise<string> {
+  for (const path of paths) {
+    try {
+      await access(join(home, path))
+      return join(home, path)
+    } catch {
+      // Another release's place.
+    }
+  }
+  throw new Error(`none of ${paths.join(', ')} is in ${home}`)
 }
 
 function pointerPath(spec: KernelSpec): string {

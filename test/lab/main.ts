@@ -6,6 +6,7 @@ import { labAvailable } from './available.js'
 import { ALL_DUMP_FORMATS, type DumpFormat, dumpFileName } from './dump.js'
 import { bootLabGuest, type LabGuest } from './guest.js'
 import { DEFAULT_KERNEL, fetchKernel } from './kernel.js'
+import { isGuestArchitecture, MACHINES } from './machine.js'
 import { toJson } from './truth-json.js'
 
 const HELP = `npm run lab -- [options]
@@ -33,14 +34,15 @@ const { values } = parseArgs({
     out: { type: 'string' },
     memory: { type: 'string', default: '256' },
     formats: { type: 'string', default: 'all' },
-    machine: { type: 'string', default: 'pc' },
-    cpu: { type: 'string', default: 'qemu64' },
+    machine: { type: 'string' },
+    cpu: { type: 'string' },
     append: { type: 'string', default: '' },
     'huge-pages': { type: 'string' },
     fill: { type: 'string' },
     shell: { type: 'string', multiple: true, default: [] },
     'no-kallsyms': { type: 'boolean', default: false },
     suite: { type: 'string', default: DEFAULT_KERNEL.suite },
+    arch: { type: 'string', default: DEFAULT_KERNEL.architecture },
     package: { type: 'string', default: DEFAULT_KERNEL.packageName },
     refresh: { type: 'boolean', default: false },
     'keep-running': { type: 'boolean', default: false },
@@ -61,6 +63,10 @@ async function main(): Promise<number> {
     process.stderr.write(`lab: can't run here: ${lab.reason}\n`)
     return 2
   }
+  if (!isGuestArchitecture(values.arch)) {
+    process.stderr.write(`lab: --arch is one of ${Object.keys(MACHINES).join(', ')}\n`)
+    return 2
+  }
   const memoryMb = Number(values.memory)
   if (!Number.isInteger(memoryMb) || memoryMb < 64) {
     process.stderr.write('lab: --memory is a number of MiB, at least 64\n')
@@ -71,11 +77,12 @@ async function main(): Promise<number> {
   const started = Date.now()
   await using guest = await bootLabGuest({
     memoryMb,
-    machine: values.machine,
-    cpu: values.cpu,
+    ...(values.machine === undefined ? {} : { machine: values.machine }),
+    ...(values.cpu === undefined ? {} : { cpu: values.cpu }),
+    timeoutMs: 400_000,
     cmdline: values.append,
     kernel: await fetchKernel(
-      { ...DEFAULT_KERNEL, suite: values.suite, packageName: values.package },
+      { suite: values.suite, architecture: values.arch, packageName: values.package },
       values.refresh,
     ),
     ...(values.fill === undefined
