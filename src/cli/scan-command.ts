@@ -39,7 +39,7 @@ async function scanCommand(path: string, options: ScanOptions): Promise<number> 
   const settings = scanSettings(options)
   using interrupt = watchInterrupts()
   const patterns = await collectPatterns(options)
-  const [{ openTarget }, { scanIterable }] = await engine
+  const [{ openTarget }, { scanBatches }] = await engine
   using target = await openTarget(path, opening)
   if (options.output !== undefined) await refuseOverwrite(options.output, inputsOf(path, options), '--output')
   if (options.quiet !== true) target.warnings.forEach(tell)
@@ -55,7 +55,7 @@ async function scanCommand(path: string, options: ScanOptions): Promise<number> 
     ...(options.quiet !== true && { onHint: tell }),
   }
   const renderer = await chooseRenderer(options, settings, target)
-  const summary = await deliver(scanIterable(target, request), renderer, output, view)
+  const summary = await deliver(scanBatches(target, request), renderer, output, view)
   const sha256 = await digestOf(hash)
   await output.write(await renderer.summary(summary, sha256))
   await output.end()
@@ -76,7 +76,7 @@ async function chooseRenderer(
 
 /** Prints events as they come and returns the last one, the summary, unprinted. */
 async function deliver(
-  events: AsyncIterable<ScanEvent>,
+  batches: AsyncIterable<Iterable<ScanEvent>>,
   renderer: ScanRenderer,
   output: Output,
   view: ProgressView | undefined,
@@ -84,22 +84,23 @@ async function deliver(
   let summary: SummaryEvent | undefined
   let errors = 0
   try {
-    for await (const event of events) {
-      if (event.type === 'summary') summary = event
-      else if (event.type === 'progress') {
-        output.check()
-        view?.update(event)
-      } else if (event.type === 'error') {
-        view?.hide()
-        if (++errors <= TOLD_ERRORS)
-          tell(
-            `${formatBytes(event.length)} at ${hex(event.gpa)} could not be scanned: ${event.error.message}`,
-          )
-      } else {
-        const full = output.write(renderer.event(event))
-        if (full !== undefined) await full
+    for await (const events of batches)
+      for (const event of events) {
+        if (event.type === 'summary') summary = event
+        else if (event.type === 'progress') {
+          output.check()
+          view?.update(event)
+        } else if (event.type === 'error') {
+          view?.hide()
+          if (++errors <= TOLD_ERRORS)
+            tell(
+              `${formatBytes(event.length)} at ${hex(event.gpa)} could not be scanned: ${event.error.message}`,
+            )
+        } else {
+          const full = output.write(renderer.event(event))
+          if (full !== undefined) await full
+        }
       }
-    }
   } finally {
     view?.hide()
   }

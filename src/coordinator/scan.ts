@@ -41,10 +41,23 @@ interface Delivery {
  * the consumer is. Leaving the loop early ends the scan. Each call of the iterator is a scan of its own.
  */
 export function scanIterable(target: Target, request: ScanRequest): AsyncIterable<ScanEvent> {
+  return { [Symbol.asyncIterator]: () => eventByEvent(target, request) }
+}
+
+async function* eventByEvent(target: Target, request: ScanRequest): AsyncGenerator<ScanEvent> {
+  for await (const events of scanBatches(target, request)) yield* events
+}
+
+/**
+ * The same, as the events arrive together: waiting for each of a million events costs more than printing it. A batch
+ * must be read before the next one is asked for.
+ * @internal
+ */
+export function scanBatches(target: Target, request: ScanRequest): AsyncIterable<Iterable<ScanEvent>> {
   return { [Symbol.asyncIterator]: () => iterate(target, request) }
 }
 
-async function* iterate(target: Target, request: ScanRequest): AsyncGenerator<ScanEvent> {
+async function* iterate(target: Target, request: ScanRequest): AsyncGenerator<Iterable<ScanEvent>> {
   const queue: Delivery[] = []
   let wake: () => void = () => undefined
   let ended = false
@@ -62,7 +75,7 @@ async function* iterate(target: Target, request: ScanRequest): AsyncGenerator<Sc
     for (;;) {
       const delivery = queue.shift()
       if (delivery !== undefined) {
-        yield* delivery.events
+        yield delivery.events
         delivery.taken()
       } else if (ended) break
       else
