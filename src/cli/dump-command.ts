@@ -124,7 +124,7 @@ async function printSummary(
 ): Promise<void> {
   const seconds = (Date.now() - started.getTime()) / 1000
   const bytesUnread = sum(result.gaps)
-  const output = await outputFor(undefined)
+  const output = outputFor(undefined)
   if (options.json === true) {
     for (const gap of result.gaps)
       await output.write(line({ type: 'gap', pa: hex(gap.gpa), length: gap.length, reason: gap.reason }))

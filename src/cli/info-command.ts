@@ -45,7 +45,7 @@ async function infoCommand(path: string, options: InfoOptions): Promise<number> 
   using target = await openTarget(path, opening)
   if (options.quiet !== true) target.warnings.forEach(tell)
   const matcher = await describeMatcher('auto')
-  const output = await outputFor(undefined)
+  const output = outputFor(undefined)
   await output.write(
     options.json === true ? line(infoFields(target, matcher)) : await infoTable(target, matcher),
   )

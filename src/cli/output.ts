@@ -1,5 +1,5 @@
 /** Where results go: stdout or a file, in large pieces, never faster than the reader takes them. */
-import { createWriteStream } from 'node:fs'
+import { createWriteStream, fstatSync, ftruncateSync, openSync } from 'node:fs'
 import type { Writable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import { VmsiftError } from '../core/errors.js'
@@ -24,7 +24,7 @@ export class Output {
   #busy: Promise<void> = Promise.resolve()
   #failure: Error | undefined
 
-  /** `beforeWrite` runs before each piece: it takes the progress bar off a shared terminal. */
+  /** `beforeWrite` runs before each piece: it takes the progress bar off a shared terminal, or empties the file. */
   constructor(stream: Writable, name: string, beforeWrite: () => void = () => {}) {
     this.#stream = stream
     this.#name = name
@@ -108,26 +108,28 @@ export class Output {
 }
 
 /**
- * Results in a file, which is emptied first, or on stdout.
+ * Results in a file, or on stdout. The file is emptied when the first result is written: a mistake in a pattern, found
+ * after this, must not cost the results of the run before.
  * @throws VmsiftError `output-failed` when the file can't be opened.
  */
-export async function outputFor(path: string | undefined, beforeWrite?: () => void): Promise<Output> {
+export function outputFor(path: string | undefined, beforeWrite?: () => void): Output {
   if (path === undefined) return new Output(process.stdout, 'stdout', beforeWrite)
-  const stream = createWriteStream(path)
-  await new Promise<void>((resolve, reject) => {
-    stream.once('open', () => resolve())
-    stream.once('error', (cause: NodeJS.ErrnoException) =>
-      reject(
-        new VmsiftError(
-          'output-failed',
-          `cannot write to ${path}: ${reasonOf(cause)}; choose another --output`,
-          {
-            detail: { path },
-            cause,
-          },
-        ),
-      ),
-    )
+  const fd = openOutput(path)
+  let emptied = !fstatSync(fd).isFile()
+  return new Output(createWriteStream(path, { fd }), path, () => {
+    if (!emptied) ftruncateSync(fd)
+    emptied = true
   })
-  return new Output(stream, path)
+}
+
+function openOutput(path: string): number {
+  try {
+    return openSync(path, 'a')
+  } catch (cause) {
+    const why = reasonOf(cause as NodeJS.ErrnoException)
+    throw new VmsiftError('output-failed', `cannot write to ${path}: ${why}; choose another --output`, {
+      detail: { path },
+      cause,
+    })
+  }
 }

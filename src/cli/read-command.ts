@@ -62,7 +62,7 @@ async function readCommand(path: string, word: string, options: ReadOptions): Pr
   const { openTarget } = await import('../coordinator/target.js')
   using target = await openTarget(path, opening)
   const there = bytesThere(target, address, length)
-  const output = await outputFor(undefined)
+  const output = outputFor(undefined)
   const renderer = chooseByteRenderer(options, address, there)
   const gaps = await copyOut(target, address, there, renderer, output, interrupt.signal)
   if (interrupt.exitCode !== undefined) {

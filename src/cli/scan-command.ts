@@ -46,7 +46,7 @@ async function scanCommand(path: string, options: ScanOptions): Promise<number> 
 
   await using hash = options.hash === true ? hashFile(path, interrupt.signal) : undefined
   const view = progressView(options)
-  const output = await outputFor(options.output, () => view?.hide())
+  const output = outputFor(options.output, () => view?.hide())
   const request: ScanRequest = {
     ...settings,
     patterns,

@@ -1,4 +1,4 @@
-import { chmodSync, linkSync, mkdirSync, symlinkSync } from 'node:fs'
+import { chmodSync, linkSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { gzipSync } from 'node:zlib'
 import { afterAll, describe, expect, it } from 'vitest'
 import { limeImage, memoryWith, TestFolder } from './images.js'
@@ -107,6 +107,15 @@ describe('command lines that are wrong', () => {
 })
 
 describe('outputs that are wrong', () => {
+  it('keeps what an output file held when a pattern is wrong, and empties it when none is', async () => {
+    const path = folder.at('kept.ndjson')
+    writeFileSync(path, 'results of the run before\n')
+    await refused(/bad|regular expression/, 'scan', IMAGE, '--regex', '(', '--output', path)
+    expect(readFileSync(path, 'utf8')).toBe('results of the run before\n')
+    await runCli(...scan(IMAGE), '--json', '--output', path)
+    expect(readFileSync(path, 'utf8')).toMatch(/^\{"type":[^]*"summary"/)
+  })
+
   it('names an output file that cannot be written', () =>
     refused(/cannot write/, ...scan(IMAGE), '--output', folder.at('no/such/folder')))
   it('refuses a full disk', async () => {
