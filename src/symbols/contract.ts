@@ -34,8 +34,14 @@ export interface Member {
   readonly bytes: number
   /** For a bit field: first bit within `offset`'s byte, and how many. */
   readonly bits?: { readonly first: number; readonly count: number }
-  /** Name of its type where it is a structure or a union, or a pointer to one. */
+  /** Name of its type where it is a structure or a union, or a pointer to one, or an array of either. */
   readonly typeName?: string
+  /** It is a pointer, or an array of pointers. */
+  readonly pointer?: true
+  /** It is an integer that has a sign, or an array of such. */
+  readonly signed?: true
+  /** For an array: elements in all dimensions together (0 for a flexible one); each has `bytes / count` bytes. */
+  readonly count?: number
 }
 
 /** Layouts of structures by name. */
