@@ -1,0 +1,43 @@
+/** Layouts and symbols of a kernel that tells neither: worked out from its data. */
+import type { VirtualMemory } from '../../../core/virtual-memory.js'
+import type { KernelSymbol, SymbolTable } from '../../../symbols/contract.js'
+import { readExports } from './exports.js'
+import { deriveIdentity } from './identity.js'
+import { readImage } from './image.js'
+import { DerivedTypes } from './layout.js'
+import { PlaceReader } from './reader.js'
+import { findTaskRing } from './task-ring.js'
+import { deriveTasks } from './tasks.js'
+
+export interface DeriveInput {
+  /** Reads through the kernel's own tables. */
+  readonly memory: VirtualMemory
+  /** May hold functions only. */
+  readonly symbols: SymbolTable
+  /** Virtual address of the kernel's first byte. */
+  readonly kernelBase: bigint
+  /** gpa of the kernel's own top table. */
+  readonly dtb: number
+  /** Where an address leads through another top table (any process's); undefined when it is not mapped. */
+  translate(dtb: number, va: bigint): number | undefined
+}
+
+export interface Derived {
+  readonly types: DerivedTypes
+  readonly symbols: readonly KernelSymbol[]
+  readonly derived: readonly string[]
+}
+
+export function deriveTypes(input: DeriveInput): Derived | undefined {
+  const { memory, symbols, kernelBase } = input
+  const reader = new PlaceReader(memory, kernelBase)
+  const parts = readImage(memory, reader, kernelBase, symbols)
+  const ring = findTaskRing(reader, parts)
+  if (ring === undefined) return undefined
+  const types = new DerivedTypes(reader.pointerBytes)
+  const tasks = deriveTasks(reader, ring, types)
+  if (tasks === undefined) return undefined
+  deriveIdentity(reader, tasks, types)
+  readExports
+  return { types, symbols: [], derived: types.evidence }
+}

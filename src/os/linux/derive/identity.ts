@@ -1,0 +1,110 @@
+/** A task's numbers: pid, tgid, flags, start time, exit state (include/linux/sched.h). */
+import type { DerivedTypes } from './layout.js'
+import type { Place, PlaceReader } from './reader.js'
+import { agree, offsetsWhere, type Sample } from './samples.js'
+import { nameOf, type TaskSet, told } from './tasks.js'
+
+const PID_MAX_LIMIT = 4 * 2 ** 20
+/** PF_KTHREAD. */
+const KERNEL_THREAD = 0x0020_0000
+/** SIGCHLD: what every process leader sends its parent. */
+const SIGCHLD = 17
+/** 100 years in nanoseconds. */
+const MAX_UPTIME = 100 * 366 * 86_400 * 1e9
+/** STACK_END_MAGIC of include/uapi/linux/magic.h, at the lowest address of each task's stack. */
+const STACK_END_MAGIC = 0x57ac_6e9d
+
+/** Derives what tells a task's identity. */
+export function deriveIdentity(reader: PlaceReader, tasks: TaskSet, types: DerivedTypes): void {
+  derivePids(tasks, types)
+  deriveFlags(tasks, types)
+  deriveStartTime(reader, tasks, types)
+  deriveExit(tasks, types)
+  deriveStack(reader, tasks, types)
+}
+
+/** `pid` and `tgid`, side by side: equal in a leader, different in all, 0 for init_task, 2 for kthreadd, 1 for a child of init_task. */
+function derivePids({ samples, init, comm, kernel, user }: TaskSet, types: DerivedTypes): void {
+  const kthreadd = kernel.find(task => nameOf(task, comm) === 'kthreadd')
+  const end = comm + 64
+  const pairs = offsetsWhere(
+    samples,
+    [0, end, 4],
+    (task, offset) => task.u32(offset) < PID_MAX_LIMIT && task.u32(offset) === task.u32(offset + 4),
+  ).filter(offset => {
+    if (init.u32(offset) !== 0 || kthreadd?.u32(offset) !== 2) return false
+    const pids = samples.map(task => task.u32(offset))
+    return new Set(pids).size === pids.length && user.some(task => task.u32(offset) === 1)
+  })
+  const [pid] = pairs
+  if (pid === undefined || pairs.length > 1) return
+  const why = `0 for swapper, 2 for kthreadd, a 1, and different for ${samples.length} tasks`
+  types.set('task_struct', 'pid', pid, why, { bytes: 4 })
+  types.set('task_struct', 'tgid', pid + 4, `equal to pid in ${told(samples.length)} leaders`, { bytes: 4 })
+}
+
+/** `flags`: PF_KTHREAD is set in the descendants of kthreadd and in no other. */
+function deriveFlags({ samples, init, kernel, user, comm }: TaskSet, types: DerivedTypes): void {
+  if (kernel.length < 2 || user.length === 0) return
+  const set = (task: Sample, offset: number): boolean => (task.u32(offset) & KERNEL_THREAD) !== 0
+  const found = offsetsWhere(kernel, [0, comm, 4], set).filter(
+    offset => set(init, offset) && agree(user, task => !set(task, offset)),
+  )
+  // a pointer or a bit map may look so by chance: flags of all tasks stay below bit 31 and are few
+  const [flags] = found
+  if (flags === undefined || found.length > 1) return
+  types.set('task_struct', 'flags', flags, `PF_KTHREAD in ${kernel.length} kernel threads, in none of ${user.length} others of ${samples.length}`, { bytes: 4 })
+}
+
+/** `start_time` and the like grow along the ring: tasks are added at its end. */
+function deriveStartTime(reader: PlaceReader, { samples, comm }: TaskSet, types: DerivedTypes): void {
+  const times = samples.slice(1)
+  const step = reader.pointerBytes
+  const found: number[] = []
+  for (let offset = 0; offset < comm; offset += step) {
+    let last = 0
+    const grows = agree(times, task => {
+      const time = task.u64(offset)
+      const fits = time >= last && time > 0 && time < MAX_UPTIME
+      if (fits) last = time
+      return fits
+    })
+    if (grows && new Set(times.map(task => task.u64(offset))).size * 2 > times.length) found.push(offset)
+  }
+  const [start, boot, ...more] = found
+  if (start === undefined || more.length > 0) return
+  if (boot !== undefined && boot !== start + 8) return
+  types.set('task_struct', 'start_time', start, `grows along the ring of ${samples.length} tasks`, { bytes: 8 })
+  if (boot !== undefined)
+    types.set('task_struct', 'start_boottime', boot, 'grows along the ring, behind start_time', { bytes: 8 })
+}
+
+/** `exit_state`, `exit_code`, `exit_signal` in a row: 0, 0, SIGCHLD in living leaders. */
+function deriveExit({ samples, comm }: TaskSet, types: DerivedTypes): void {
+  const living = samples.slice(1)
+  const found = offsetsWhere(living, [8, comm, 4], (task, offset) => task.u32(offset) === SIGCHLD)
+  const [signal] = found
+  if (signal === undefined || found.length > 1) return
+  const why = `SIGCHLD in ${told(living.length)} leaders`
+  types.set('task_struct', 'exit_signal', signal, why, { bytes: 4 })
+  const dead = living.filter(task => task.u32(signal - 8) !== 0)
+  // EXIT_ZOMBIE is 0x20, EXIT_DEAD 0x10, EXIT_TRACE both; few are in that state at a time
+  if (dead.length * 2 > living.length || dead.some(task => (task.u32(signal - 8) & ~0x30) !== 0)) return
+  const states = `two words before exit_signal; ${dead.length} of ${living.length} leaders are dead`
+  types.set('task_struct', 'exit_state', signal - 8, states, { bytes: 4 })
+  types.set('task_struct', 'exit_code', signal - 4, 'between exit_state and exit_signal', { bytes: 4 })
+}
+
+/** `stack`: a page of its own in every task, with the kernel's mark at its end. */
+function deriveStack(reader: PlaceReader, { samples, comm }: TaskSet, types: DerivedTypes): void {
+  const width = reader.pointerBytes
+  const few = samples.slice(0, 24)
+  const marked = (place: Place): boolean => place % 4096 === 0 && reader.u32(place) === STACK_END_MAGIC
+  const found = offsetsWhere(few, [0, comm, width], (task, offset) => {
+    const place = task.pointer(offset)
+    return reader.isPointer(place) && marked(place)
+  })
+  const [stack] = found
+  if (stack === undefined || found.length > 1) return
+  types.set('task_struct', 'stack', stack, `the mark of a stack's end stands there in ${told(few.length)} tasks`)
+}

@@ -1,0 +1,57 @@
+/** Structures of one kind, read in part, and the offsets at which all of them agree on something. */
+import type { Place, PlaceReader } from './reader.js'
+
+/** The first bytes of one structure. */
+export class Sample {
+  readonly at: Place
+  readonly view: DataView
+  readonly #wide: boolean
+
+  constructor(reader: PlaceReader, at: Place, length: number) {
+    this.at = at
+    const bytes = reader.bytes(at, length)
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+    this.#wide = reader.pointerBytes === 8
+  }
+
+  u32(offset: number): number {
+    return this.view.getUint32(offset, true)
+  }
+
+  /** Rounded beyond 2^53. */
+  u64(offset: number): number {
+    return this.view.getUint32(offset + 4, true) * 2 ** 32 + this.view.getUint32(offset, true)
+  }
+
+  pointer(offset: number): Place {
+    if (!this.#wide) return this.view.getUint32(offset, true)
+    return this.view.getInt32(offset + 4, true) * 2 ** 32 + this.view.getUint32(offset, true)
+  }
+}
+
+/**
+ * How many of `count` structures must agree: all of few, all but one of fifty in many, since one may have been caught in the
+ * middle of a change.
+ */
+export function enough(count: number): number {
+  return count - Math.floor(count / 50)
+}
+
+/** Whether `holds` is true for (nearly) all of the samples, and there are some. */
+export function agree<T>(items: readonly T[], holds: (item: T) => boolean): boolean {
+  let misses = items.length - enough(items.length)
+  for (const item of items) if (!holds(item) && misses-- <= 0) return false
+  return items.length > 0
+}
+
+/** The offsets in [from, to), `step` apart, at which `holds` is true for (nearly) all of the samples. */
+export function offsetsWhere<T>(
+  items: readonly T[],
+  [from, to, step]: readonly [from: number, to: number, step: number],
+  holds: (item: T, offset: number) => boolean,
+): number[] {
+  const found: number[] = []
+  for (let offset = from; offset < to; offset += step)
+    if (agree(items, item => holds(item, offset))) found.push(offset)
+  return found
+}
