@@ -1,0 +1,195 @@
+/** Open files of a process: `files_struct` and its table of descriptors (include/linux/fdtable.h), as /proc/PID/fd and fdinfo show them. */
+import { FILE, INODE } from './path/structs.js'
+import { PathReader } from './paths.js'
+import { type Listing, Problems } from './problem.js'
+import { structSpec } from './struct/layout.js'
+import { type ReadableKernel, StructReader } from './struct/reader.js'
+
+/** What a descriptor leads to. */
+export type FileKind =
+  | 'file'
+  | 'directory'
+  | 'character-device'
+  | 'block-device'
+  | 'pipe'
+  | 'socket'
+  | 'link'
+  /** An inode without a type: event files, timers, epoll. */
+  | 'anonymous'
+
+/** One open descriptor. What could not be read is absent. */
+export interface OpenFile {
+  readonly fd: number
+  /** Kernel virtual address of the `struct file`. */
+  readonly address: bigint
+  /** As readlink of /proc/PID/fd/N gives it. */
+  readonly path?: string
+  readonly kind?: FileKind
+  /** `r`, `w`, `rw`, or `-` for a descriptor that only names a place (O_PATH). */
+  readonly access?: string
+  /** `O_*` flags as fdinfo prints them (in octal there), O_CLOEXEC taken from the table. */
+  readonly flags?: number
+  readonly position?: number
+  readonly inode?: number
+  /** Bytes of the file. */
+  readonly size?: number
+}
+
+const TASK_FILES = structSpec('task_struct', { files: 'files' })
+const FILES = structSpec('files_struct', { table: 'fdt' })
+const TABLE = structSpec('fdtable', {
+  count: 'max_fds',
+  files: 'fd',
+  closeOnExec: 'close_on_exec',
+})
+
+/** Most descriptors taken of one process; `fs.nr_open` is 2^20 by default, real processes stay far below. */
+const MAX_FILES = 2 ** 17
+/** Slots of the table that are looked at. */
+const MAX_SLOTS = 2 ** 20
+const CHUNK_SLOTS = 4096
+
+const FMODE_READ = 1
+const FMODE_WRITE = 2
+const FMODE_PATH = 0x4000
+/** O_CLOEXEC of asm-generic/fcntl.h, the same on x86 and arm. */
+const O_CLOEXEC = 0o2000000
+
+/**
+ * The open descriptors of a task (address of its `task_struct`), ascending. A zombie or a task that lacks a table has none. Give
+ * a `PathReader` when listing many processes: they share most of their paths.
+ */
+export function openFiles(
+  kernel: ReadableKernel,
+  task: bigint,
+  reader = new StructReader(kernel),
+  paths?: PathReader,
+): Listing<OpenFile> {
+  const problems = new Problems()
+  const resolver = paths ?? new PathReader(reader, problems)
+  const files = fileAddresses(reader, task, problems).map(({ fd, address, closeOnExec }) =>
+    describe(reader, resolver, problems, fd, address, closeOnExec),
+  )
+  return { items: files, problems: problems.list }
+}
+
+/** A slot of the table that is in use. */
+export interface FileSlot {
+  readonly fd: number
+  readonly address: bigint
+  readonly closeOnExec: boolean
+}
+
+/** The slots in use of a task's table: what `openFiles` and the sockets start from. */
+export function fileAddresses(reader: StructReader, task: bigint, problems: Problems): FileSlot[] {
+  const files = reader.record(TASK_FILES, task)?.link('files')
+  if (files === undefined) return []
+  const fdt = reader.record(FILES, files)?.link('table')
+  const table = fdt === undefined ? undefined : reader.record(TABLE, fdt)
+  const count = table?.number('count')
+  const start = table?.link('files')
+  if (table === undefined || count === undefined || start === undefined || !reader.isKernelAddress(start)) {
+    problems.add('absent', 'files: the table of descriptors is not in memory', files)
+    return []
+  }
+  if (count > MAX_SLOTS) problems.add('cut', `files: table of ${count} slots cut at ${MAX_SLOTS}`, files)
+  const slots: FileSlot[] = []
+  const slotCount = Math.min(count, MAX_SLOTS)
+  const closing = closeOnExecBits(reader, table.link('closeOnExec'), slotCount)
+  for (let first = 0; first < slotCount; first += CHUNK_SLOTS) {
+    const at = start + BigInt(first * reader.pointerBytes)
+    const pointers = reader.pointers(at, Math.min(CHUNK_SLOTS, slotCount - first))
+    for (const [i, address] of pointers.entries()) {
+      if (address === undefined || address === 0n) continue
+      const fd = first + i
+      if (!reader.isKernelAddress(address)) {
+        problems.add('broken', `files: descriptor ${fd} leads outside the kernel`, address)
+        continue
+      }
+      if (slots.length >= MAX_FILES) {
+        problems.add('cut', `files: cut at ${MAX_FILES} descriptors`, files)
+        return slots
+      }
+      slots.push({ fd, address, closeOnExec: ((closing[fd >> 3] ?? 0) & (1 << (fd & 7))) !== 0 })
+    }
+    if (pointers.every(address => address === undefined)) {
+      problems.add('absent', `files: slots from ${first} on are not in memory`, at)
+      break
+    }
+  }
+  return slots
+}
+
+function closeOnExecBits(reader: StructReader, address: bigint | undefined, count: number): Uint8Array {
+  if (address === undefined || !reader.isKernelAddress(address)) return new Uint8Array(0)
+  return reader.bytes(address, Math.ceil(count / 8)) ?? new Uint8Array(0)
+}
+
+function describe(
+  reader: StructReader,
+  paths: PathReader,
+  problems: Problems,
+  fd: number,
+  address: bigint,
+  closeOnExec: boolean,
+): OpenFile {
+  const file = reader.record(FILE, address)
+  if (file === undefined) {
+    problems.add('absent', `files: descriptor ${fd} is not in memory`, address)
+    return { fd, address }
+  }
+  const inodeAddress = file.link('inode')
+  const inode = inodeAddress === undefined ? undefined : reader.record(INODE, inodeAddress)
+  const mode = file.number('mode')
+  const flags = file.number('flags')
+  return {
+    fd,
+    address,
+    ...defined('path', paths.file(address)?.text),
+    ...defined('kind', fileKind(inode?.number('mode'))),
+    ...defined('access', mode === undefined ? undefined : accessText(mode)),
+    ...defined('flags', flags === undefined ? undefined : visibleFlags(flags, closeOnExec)),
+    ...defined('position', file.signed('position')),
+    ...defined('inode', inode?.number('number')),
+    ...defined('size', inode?.signed('size')),
+  }
+}
+
+/** `S_IFMT` of an inode's mode (include/uapi/linux/stat.h). */
+export function fileKind(mode: number | undefined): FileKind | undefined {
+  switch (mode === undefined ? undefined : mode & 0o170000) {
+    case undefined:
+      return undefined
+    case 0o010000:
+      return 'pipe'
+    case 0o020000:
+      return 'character-device'
+    case 0o040000:
+      return 'directory'
+    case 0o060000:
+      return 'block-device'
+    case 0o120000:
+      return 'link'
+    case 0o140000:
+      return 'socket'
+    case 0o100000:
+      return 'file'
+    default:
+      return 'anonymous'
+  }
+}
+
+function accessText(mode: number): string {
+  if ((mode & FMODE_PATH) !== 0) return '-'
+  const text = `${(mode & FMODE_READ) !== 0 ? 'r' : ''}${(mode & FMODE_WRITE) !== 0 ? 'w' : ''}`
+  return text === '' ? '-' : text
+}
+
+function visibleFlags(flags: number, closeOnExec: boolean): number {
+  const own = (flags & O_CLOEXEC) === 0 ? flags : flags - O_CLOEXEC
+  return closeOnExec ? own + O_CLOEXEC : own
+}
+
+function defined<K extends string, V>(key: K, value: V | undefined): { readonly [P in K]?: V } {
+  return value === undefined ? {} : ({ [key]: value } as { [P in K]: V })
+}
