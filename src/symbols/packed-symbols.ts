@@ -69,15 +69,20 @@ export class PackedSymbols implements SymbolTable {
 
   /** The symbol of a row below `size`. */
   symbolAt(row: number): KernelSymbol {
-    const { addresses, types, modules, moduleNames } = this.columns
+    const { addresses, types } = this.columns
     const type = types[row] ?? 0
-    const module = moduleNames?.[(modules?.[row] ?? 0) - 1]
+    const module = this.moduleAt(row)
     return {
       name: this.#nameAt(row),
       address: addresses[row] ?? 0n,
       ...(type === 0 ? {} : { type: String.fromCharCode(type) }),
       ...(module === undefined ? {} : { module }),
     }
+  }
+
+  /** Module of a row below `size`; undefined for the kernel's own. */
+  moduleAt(row: number): string | undefined {
+    return this.columns.moduleNames?.[(this.columns.modules?.[row] ?? 0) - 1]
   }
 
   /** The same symbols, moved: what lies at or above `from` (default: all) has `by` added, modulo 2^64. */
