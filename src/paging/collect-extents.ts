@@ -1,0 +1,186 @@
+/** Everything that an address space maps, as coalesced extents, without going by way of every address. */
+
+import { totalBytes } from '../core/runs.js'
+import type { ExtentSink } from './extent-columns.js'
+import { levelShifts } from './mode.js'
+import { MAPPED } from './outcome.js'
+import { STEP_TABLE, type Walker } from './walker.js'
+
+const PIECE_BYTES = 4096
+
+/** A guest that meant to could map one table into thousands of slots: nothing goes on for ever. */
+export interface ExtentLimits {
+  /** Tables visited, each time anew. Default: as many as the memory has pages, and 65 536 more; at most 1 048 576. */
+  readonly maxTables?: number
+}
+
+/**
+ * Gives `sink` what the pages `fromVpn` ≤ vpn < `toVpn` (signed page numbers) map, ascending: neighbours that continue each other in
+ * both spaces and have the same flags are one extent. Frames that are no memory are left out. The walker must be set to the
+ * address space's tables. False when it ended early: at a limit, or because the sink wanted no more.
+ */
+export function collectExtents(
+  walker: Walker,
+  fromVpn: number,
+  toVpn: number,
+  sink: ExtentSink,
+  limits: ExtentLimits = {},
+): boolean {
+  return new Collector(walker, sink, limits).run(fromVpn, toVpn)
+}
+
+class Collector {
+  readonly #walker: Walker
+  readonly #sink: ExtentSink
+  readonly #spans: number[]
+  readonly #pageBytes: number
+  readonly #entryBytes: number
+  #tablesLeft: number
+  #going = true
+  /** The extent that may yet grow. */
+  #vpn = 0.5
+  #gpa = 0.5
+  #pages = 0
+  #flags = 0
+
+  constructor(walker: Walker, sink: ExtentSink, limits: ExtentLimits) {
+    const { mode, tables } = walker
+    this.#walker = walker
+    this.#sink = sink
+    this.#spans = levelShifts(mode).map(shift => 2 ** (shift - mode.pageShift))
+    this.#pageBytes = 2 ** mode.pageShift
+    this.#entryBytes = mode.entryBytes
+    const frames = totalBytes(tables.memory.runs) / this.#pageBytes
+    this.#tablesLeft = limits.maxTables ?? Math.min(frames + 65_536, 1_048_576)
+  }
+
+  run(fromVpn: number, toVpn: number): boolean {
+    const { mode } = this.#walker
+    const top = (this.#spans[0] as number) * 2 ** (mode.indexBits[0] as number)
+    const half =
+      2 ** (mode.vaBits - mode.pageShift - (mode.canonical === 'signed' && !mode.splitTables ? 1 : 0))
+    this.#half(0, Math.max(0, fromVpn), Math.min(half, toVpn))
+    if (mode.canonical === 'signed') this.#half(-top, Math.max(-half, fromVpn), Math.min(0, toVpn))
+    this.#flush()
+    return this.#going
+  }
+
+  /** One top table, whose first entry maps `base`. */
+  #half(base: number, from: number, to: number): void {
+    if (from >= to) return
+    const table = this.#walker.begin(from)
+    if (table >= 0) this.#visit(0, table, base, from, to, this.#walker.flags)
+  }
+
+  #visit(level: number, table: number, base: number, from: number, to: number, flags: number): void {
+    if (this.#tablesLeft-- <= 0) {
+      this.#going = false
+      return
+    }
+    const span = this.#spans[level] as number
+    const entries = 2 ** (this.#walker.mode.indexBits[level] as number)
+    const first = Math.max(0, Math.floor((from - base) / span))
+    const end = Math.min(entries, Math.ceil((to - base) / span))
+    if (level === this.#spans.length - 1) this.#visitLast(level, table, base, first, end, flags)
+    else this.#visitUpper(level, table, base, first, end, from, to, flags)
+  }
+
+  #visitUpper(
+    level: number,
+    table: number,
+    base: number,
+    first: number,
+    end: number,
+    from: number,
+    to: number,
+    flags: number,
+  ): void {
+    const walker = this.#walker
+    const span = this.#spans[level] as number
+    for (let index = first; index < end && this.#going; index++) {
+      walker.flags = flags
+      // found anew each time: the visit of a table may push this one out of the cache
+      const result = walker.step(level, table + index * this.#entryBytes)
+      const vpn = base + index * span
+      if (result === STEP_TABLE) {
+        const below = walker.gpa
+        this.#visit(level + 1, below, vpn, from, to, walker.flags)
+      } else if (result === MAPPED) {
+        const start = Math.max(vpn, from)
+        const gpa = walker.gpa + (start - vpn) * this.#pageBytes
+        this.#add(start, gpa, Math.min(vpn + span, to) - start, walker.flags)
+      }
+    }
+  }
+
+  #visitLast(level: number, table: number, base: number, first: number, end: number, flags: number): void {
+    const walker = this.#walker
+    const wide = this.#entryBytes === 8
+    let index = first
+    while (index < end && this.#going) {
+      const gpa = table + index * this.#entryBytes
+      // tables larger than a piece are found piece by piece
+      const pieceEnd = Math.min(end, index + (PIECE_BYTES - (gpa % PIECE_BYTES)) / this.#entryBytes)
+      let at = walker.tables.find(gpa)
+      if (at >= 0) {
+        const words = walker.tables.words
+        for (; index < pieceEnd; index++) {
+          const low = words[at++] as number
+          const high = wide ? (words[at++] as number) : 0
+          if ((low | high) === 0) continue
+          walker.flags = flags
+          if (walker.take(level, low, high) === MAPPED) this.#add(base + index, walker.gpa, 1, walker.flags)
+        }
+      }
+      index = pieceEnd
+    }
+  }
+
+  #add(vpn: number, gpa: number, pages: number, flags: number): void {
+    if (
+      vpn === this.#vpn + this.#pages &&
+      gpa === this.#gpa + this.#pages * this.#pageBytes &&
+      flags === this.#flags
+    ) {
+      this.#pages += pages
+      return
+    }
+    this.#flush()
+    this.#vpn = vpn
+    this.#gpa = gpa
+    this.#pages = pages
+    this.#flags = flags
+  }
+
+  /** Hands on what is memory of the extent at hand. */
+  #flush(): void {
+    const { tables } = this.#walker
+    let vpn = this.#vpn
+    let gpa = this.#gpa
+    let pages = this.#pages
+    this.#pages = 0
+    this.#vpn = Number.NaN
+    while (pages > 0 && this.#going) {
+      const rest = Math.ceil(tables.memoryFrom(gpa) / this.#pageBytes)
+      const skip = rest > 0 ? Math.min(rest, pages) : Math.min(pages, this.#pagesToMemory(gpa))
+      if (rest > 0 && !this.#sink.add(vpn, gpa, skip, this.#flags)) this.#going = false
+      vpn += skip
+      gpa += skip * this.#pageBytes
+      pages -= skip
+    }
+  }
+
+  /** Pages from `gpa`, which is no memory, to the first one that is. */
+  #pagesToMemory(gpa: number): number {
+    const runs = this.#walker.tables.memory.runs
+    let low = 0
+    let high = runs.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if ((runs[middle]?.gpa ?? 0) <= gpa) low = middle + 1
+      else high = middle
+    }
+    const next = runs[low]
+    return next === undefined ? Number.POSITIVE_INFINITY : Math.ceil((next.gpa - gpa) / this.#pageBytes)
+  }
+}
