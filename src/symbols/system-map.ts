@@ -53,7 +53,8 @@ export function parseSystemMap(bytes: Uint8Array, options: SymbolFileOptions = {
       `all addresses in ${name} are zero: /proc/kallsyms shows them to root only`,
     )
   const source: Provenance = modules ? 'kallsyms text' : 'System.map'
-  return packer.finish(source).shifted(options.kaslrOffset ?? 0n, LOWEST_IMAGE)
+  // A kallsyms text comes from a running kernel: its addresses are moved already.
+  return packer.finish(source).shifted(modules ? 0n : (options.kaslrOffset ?? 0n), LOWEST_IMAGE)
 }
 
 /** Whether the bytes start as such a text does. */
