@@ -1,0 +1,316 @@
+/**
+ * Finds the joints of address spaces, and makes one region of all that look the same. docs/DECISIONS.md ("Virtual scans
+ * and owners") argues why starts in regions and starts in place together are all starts, each once.
+ */
+import { PAGE_BYTES } from '../core/address.js'
+import type { ExtentColumns } from './extents.js'
+import { GrowingDoubles, GrowingWords, sharedDoubles, sharedWords } from './growing.js'
+import { BEGINS_STRETCH, ENDS_STRETCH, type JointTable } from './joint-table.js'
+import { orderByPage } from './page-order.js'
+
+/** What deciding a start takes. */
+export interface Neighbourhood {
+  /** Bytes before the start. */
+  readonly behindBytes: number
+  /** Bytes behind the first byte of a match. */
+  readonly aheadBytes: number
+  /** Length of the shortest match: nothing starts nearer to the end of a stretch. */
+  readonly shortestBytes: number
+}
+
+/** Regions with more owned bytes than this are always cut. */
+const MAX_OWNED_BYTES = 4 << 20
+/** A long chain is cut before a frame whose hash has these bits clear, or where it gets too long. */
+const CUT_MASK = 3
+const CUT_LIMIT = 8
+const EMPTY = 0xffff_ffff
+const FIRST_BUCKETS = 1 << 12
+
+export class JointPlanner {
+  readonly #behind: number
+  readonly #ahead: number
+  readonly #shortest: number
+  readonly #cutBytes: number
+  readonly #seed = (Math.random() * 2 ** 32) >>> 0
+  // regions
+  readonly #firstPiece = new GrowingWords()
+  readonly #bytes = new GrowingWords()
+  readonly #ownedFrom = new GrowingWords()
+  readonly #ownedTo = new GrowingWords()
+  readonly #flags = new GrowingWords()
+  readonly #hash = new GrowingWords()
+  // their pieces
+  readonly #pieceGpa = new GrowingDoubles()
+  readonly #pieceLength = new GrowingWords()
+  // where they occur
+  readonly #occurrenceRegion = new GrowingWords()
+  readonly #occurrenceSpace = new GrowingWords()
+  readonly #occurrenceVpn = new GrowingDoubles()
+  #buckets = new Uint32Array(FIRST_BUCKETS).fill(EMPTY)
+
+  constructor({ behindBytes, aheadBytes, shortestBytes }: Neighbourhood) {
+    this.#behind = behindBytes
+    this.#ahead = aheadBytes
+    this.#shortest = Math.max(1, shortestBytes)
+    this.#cutBytes = Math.min(MAX_OWNED_BYTES, Math.max(PAGE_BYTES, 2 * (behindBytes + aheadBytes)))
+  }
+
+  /** Adds the joints of one space; `extents` ascend by address. */
+  add(space: number, extents: ExtentColumns): void {
+    const { vpn, length } = extents
+    const count = vpn.length
+    for (let first = 0; first < count; ) {
+      let next = first + 1
+      while (
+        next < count &&
+        (vpn[next - 1] as number) + (length[next - 1] as number) / PAGE_BYTES === vpn[next]
+      )
+        next++
+      this.#stretch(space, extents, first, next)
+      first = next
+    }
+  }
+
+  /** Extents `first` to `end` (exclusive) touch. Offsets here count from the stretch's first byte. */
+  #stretch(space: number, extents: ExtentColumns, first: number, end: number): void {
+    const { length } = extents
+    const behind = this.#behind
+    const ahead = this.#ahead
+    let stretchEnd = 0
+    for (let i = first; i < end; i++) stretchEnd += length[i] as number
+    /** Where the open region begins to own, and the extent that holds this place; negative: none is open. */
+    let open = behind > 0 ? 0 : -1
+    let openAt = first
+    let start = 0
+    // the first extent of the buffer before an open region
+    const emit = (to: number): void => {
+      if (to > open) this.#region(space, extents, first, end, openAt, open, to, stretchEnd)
+    }
+    for (let i = first; i < end; i++) {
+      const bytes = length[i] as number
+      const leftEnd = start + Math.min(behind, bytes)
+      const rightStart = Math.max(leftEnd, start + bytes - ahead)
+      if (rightStart > leftEnd) {
+        if (open >= 0) emit(leftEnd)
+        open = rightStart < start + bytes ? rightStart : -1
+        openAt = i
+      } else if (open < 0) {
+        open = start
+        openAt = i
+      } else if (
+        leftEnd - open >= this.#cutBytes &&
+        this.#cutsBefore(extents.gpa[i] as number, leftEnd - open)
+      ) {
+        emit(leftEnd)
+        open = leftEnd
+        openAt = i
+      }
+      // however long an extent is, its part of a chain is bounded by what a start needs
+      start += bytes
+    }
+    if (open >= 0) emit(stretchEnd - (this.#shortest - 1))
+  }
+
+  #cutsBefore(gpa: number, owned: number): boolean {
+    return (mix(this.#seed, gpa / PAGE_BYTES) & CUT_MASK) === 0 || owned >= this.#cutBytes * CUT_LIMIT
+  }
+
+  /** Starts `from` ≤ offset < `to` of the stretch; `holder` is the extent that holds `from`. */
+  #region(
+    space: number,
+    extents: ExtentColumns,
+    first: number,
+    end: number,
+    holder: number,
+    from: number,
+    to: number,
+    stretchEnd: number,
+  ): void {
+    const { vpn, gpa, length } = extents
+    const bufferFrom = Math.max(0, from - this.#behind)
+    const bufferTo = Math.min(stretchEnd, to + this.#ahead)
+    const flags =
+      (from - this.#behind < 0 ? BEGINS_STRETCH : 0) | (to + this.#ahead > stretchEnd ? ENDS_STRETCH : 0)
+    // page numbers are exact, and so are differences of them in bytes within a stretch
+    const origin = vpn[first] as number
+    let extent = holder
+    while (extent > first && offsetOf(vpn, extent, origin) > bufferFrom) extent--
+    const firstPiece = this.#pieceGpa.count
+    let hash = mix(this.#seed, bufferTo - bufferFrom)
+    hash = mix(hash, (from - bufferFrom) * 8 + flags)
+    hash = mix(hash, to - from)
+    const firstInto = bufferFrom - offsetOf(vpn, extent, origin)
+    const occurrenceVpn = (vpn[extent] as number) + Math.floor(firstInto / PAGE_BYTES)
+    for (let at = bufferFrom; at < bufferTo && extent < end; extent++) {
+      const offset = offsetOf(vpn, extent, origin)
+      const pieceEnd = Math.min(bufferTo, offset + (length[extent] as number))
+      const pieceGpa = (gpa[extent] as number) + (at - offset)
+      this.#pieceGpa.push(pieceGpa)
+      this.#pieceLength.push(pieceEnd - at)
+      hash = mix(mix(hash, pieceGpa), pieceEnd - at)
+      at = pieceEnd
+    }
+    const region = this.#intern(
+      hash,
+      firstPiece,
+      bufferTo - bufferFrom,
+      from - bufferFrom,
+      to - bufferFrom,
+      flags,
+    )
+    this.#occurrenceRegion.push(region)
+    this.#occurrenceSpace.push(space)
+    this.#occurrenceVpn.push(occurrenceVpn)
+  }
+
+  /** The region with these pieces, which were just pushed: an older one that equals it, or a new one. */
+  #intern(
+    hash: number,
+    firstPiece: number,
+    bytes: number,
+    ownedFrom: number,
+    ownedTo: number,
+    flags: number,
+  ): number {
+    if (this.#firstPiece.count * 2 >= this.#buckets.length) this.#grow()
+    const mask = this.#buckets.length - 1
+    let bucket = hash & mask
+    for (;;) {
+      const region = this.#buckets[bucket] as number
+      if (region === EMPTY) break
+      if (
+        this.#hash.at(region) === hash &&
+        this.#bytes.at(region) === bytes &&
+        this.#ownedFrom.at(region) === ownedFrom &&
+        this.#ownedTo.at(region) === ownedTo &&
+        this.#flags.at(region) === flags &&
+        this.#samePieces(region, firstPiece)
+      ) {
+        this.#pieceGpa.count = this.#pieceLength.count = firstPiece
+        return region
+      }
+      bucket = (bucket + 1) & mask
+    }
+    const region = this.#firstPiece.count
+    this.#buckets[bucket] = region
+    this.#firstPiece.push(firstPiece)
+    this.#bytes.push(bytes)
+    this.#ownedFrom.push(ownedFrom)
+    this.#ownedTo.push(ownedTo)
+    this.#flags.push(flags)
+    this.#hash.push(hash)
+    return region
+  }
+
+  #samePieces(region: number, firstPiece: number): boolean {
+    const pieces = this.#pieceGpa.count - firstPiece
+    const other = this.#firstPiece.at(region)
+    const otherEnd = region + 1 < this.#firstPiece.count ? this.#firstPiece.at(region + 1) : firstPiece
+    if (otherEnd - other !== pieces) return false
+    for (let i = 0; i < pieces; i++)
+      if (
+        this.#pieceGpa.at(other + i) !== this.#pieceGpa.at(firstPiece + i) ||
+        this.#pieceLength.at(other + i) !== this.#pieceLength.at(firstPiece + i)
+      )
+        return false
+    return true
+  }
+
+  #grow(): void {
+    const buckets = new Uint32Array(this.#buckets.length * 2).fill(EMPTY)
+    const mask = buckets.length - 1
+    for (let region = 0; region < this.#hash.count; region++) {
+      let bucket = this.#hash.at(region) & mask
+      while (buckets[bucket] !== EMPTY) bucket = (bucket + 1) & mask
+      buckets[bucket] = region
+    }
+    this.#buckets = buckets
+  }
+
+  /** The table of all regions: those without flags first, each part in order of its first piece's address. */
+  finish(): JointTable {
+    const count = this.#firstPiece.count
+    const order = this.#order(count)
+    const place = new Uint32Array(count)
+    const base = sharedDoubles(count + 1)
+    const ownedFrom = sharedWords(count)
+    const ownedTo = sharedWords(count)
+    const flags = new Uint8Array(new SharedArrayBuffer(count))
+    const pieces = sharedWords(count + 1)
+    const pieceGpa = sharedDoubles(this.#pieceGpa.count)
+    const pieceLength = sharedWords(this.#pieceGpa.count)
+    let plain = 0
+    let piece = 0
+    let at = 0
+    for (let i = 0; i < count; i++) {
+      const region = order[i] as number
+      place[region] = i
+      base[i] = at
+      at += this.#bytes.at(region)
+      ownedFrom[i] = this.#ownedFrom.at(region)
+      ownedTo[i] = this.#ownedTo.at(region)
+      flags[i] = this.#flags.at(region)
+      if (flags[i] === 0) plain++
+      pieces[i] = piece
+      const end = region + 1 < count ? this.#firstPiece.at(region + 1) : this.#pieceGpa.count
+      for (let from = this.#firstPiece.at(region); from < end; from++) {
+        pieceGpa[piece] = this.#pieceGpa.at(from)
+        pieceLength[piece++] = this.#pieceLength.at(from)
+      }
+    }
+    base[count] = at
+    pieces[count] = piece
+    return { base, ownedFrom, ownedTo, flags, plain, pieces, pieceGpa, pieceLength, ...this.#places(place) }
+  }
+
+  #order(count: number): Uint32Array {
+    const firstGpa = new Float64Array(count)
+    for (let region = 0; region < count; region++)
+      firstGpa[region] = this.#pieceGpa.at(this.#firstPiece.at(region))
+    const byPage = orderByPage(firstGpa, count)
+    const order = new Uint32Array(count)
+    let used = 0
+    for (const flagged of [false, true])
+      for (let i = 0; i < count; i++) {
+        const region = byPage[i] as number
+        if (this.#flags.at(region) > 0 === flagged) order[used++] = region
+      }
+    return order
+  }
+
+  /** Occurrences by region; `place` is where each region went. Within one they stay in the order in which spaces were added. */
+  #places(place: Uint32Array): Pick<JointTable, 'occurrences' | 'occurrenceSpace' | 'occurrenceVpn'> {
+    const count = this.#occurrenceRegion.count
+    const occurrences = sharedWords(place.length + 1)
+    const occurrenceSpace = sharedWords(count)
+    const occurrenceVpn = sharedDoubles(count)
+    const next = new Uint32Array(place.length + 1)
+    for (let i = 0; i < count; i++) {
+      const region = (place[this.#occurrenceRegion.at(i)] as number) + 1
+      next[region] = (next[region] as number) + 1
+    }
+    for (let i = 0; i < place.length; i++) next[i + 1] = (next[i + 1] as number) + (next[i] as number)
+    occurrences.set(next)
+    for (let i = 0; i < count; i++) {
+      const region = place[this.#occurrenceRegion.at(i)] as number
+      const at = next[region] as number
+      next[region] = at + 1
+      occurrenceSpace[at] = this.#occurrenceSpace.at(i)
+      occurrenceVpn[at] = this.#occurrenceVpn.at(i)
+    }
+    return { occurrences, occurrenceSpace, occurrenceVpn }
+  }
+}
+
+/** Offset of an extent from the stretch's first byte. */
+function offsetOf(vpn: Float64Array, extent: number, origin: number): number {
+  return ((vpn[extent] as number) - origin) * PAGE_BYTES
+}
+
+/** Mixes a number below 2^53 into a 32-bit hash. */
+function mix(hash: number, value: number): number {
+  const high = Math.floor(value / 2 ** 32)
+  let mixed = Math.imul(hash ^ (value >>> 0), 0x9e3779b1)
+  mixed = Math.imul(mixed ^ (mixed >>> 15) ^ high, 0x85ebca6b)
+  return (mixed ^ (mixed >>> 13)) >>> 0
+}
