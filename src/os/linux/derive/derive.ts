@@ -1,13 +1,16 @@
 /** Layouts and symbols of a kernel that tells neither: worked out from its data. */
 import type { VirtualMemory } from '../../../core/virtual-memory.js'
 import type { KernelSymbol, SymbolTable } from '../../../symbols/contract.js'
+import { deriveAddressSpaces } from './address-spaces.js'
 import { readExports } from './exports.js'
 import { deriveIdentity } from './identity.js'
 import { readImage } from './image.js'
 import { DerivedTypes } from './layout.js'
+import { deriveMappings } from './mappings.js'
 import { PlaceReader } from './reader.js'
 import { findTaskRing } from './task-ring.js'
 import { deriveTasks } from './tasks.js'
+import { deriveVma } from './vma.js'
 
 export interface DeriveInput {
   /** Reads through the kernel's own tables. */
@@ -38,6 +41,11 @@ export function deriveTypes(input: DeriveInput): Derived | undefined {
   const tasks = deriveTasks(reader, ring, types)
   if (tasks === undefined) return undefined
   deriveIdentity(reader, tasks, types)
+  const mms = deriveAddressSpaces(reader, tasks, input, types)
+  if (mms !== undefined) {
+    const mappings = deriveMappings(reader, mms, types)
+    deriveVma(reader, parts, mms, mappings, types)
+  }
   readExports
   return { types, symbols: [], derived: types.evidence }
 }

@@ -41,12 +41,7 @@ export function readExports(reader: PlaceReader, parts: readonly ImagePart[]): R
 }
 
 /** Places of the fields that name the text at `text`. */
-function nameFields(
-  reader: PlaceReader,
-  parts: readonly ImagePart[],
-  text: Place,
-  form: EntryForm,
-): Place[] {
+function nameFields(reader: PlaceReader, parts: readonly ImagePart[], text: Place, form: EntryForm): Place[] {
   if (form.relative) return relativeFields(parts, text)
   const needle = Buffer.alloc(reader.pointerBytes)
   if (reader.pointerBytes === 8) needle.writeBigUInt64LE(reader.address(text))

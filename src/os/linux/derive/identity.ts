@@ -17,7 +17,7 @@ const STACK_END_MAGIC = 0x57ac_6e9d
 /** Derives what tells a task's identity. */
 export function deriveIdentity(reader: PlaceReader, tasks: TaskSet, types: DerivedTypes): void {
   derivePids(tasks, types)
-  deriveFlags(tasks, types)
+  deriveFlags(reader, tasks, types)
   deriveStartTime(reader, tasks, types)
   deriveExit(tasks, types)
   deriveStack(reader, tasks, types)
@@ -44,16 +44,28 @@ function derivePids({ samples, init, comm, kernel, user }: TaskSet, types: Deriv
 }
 
 /** `flags`: PF_KTHREAD is set in the descendants of kthreadd and in no other. */
-function deriveFlags({ samples, init, kernel, user, comm }: TaskSet, types: DerivedTypes): void {
+function deriveFlags(
+  reader: PlaceReader,
+  { samples, init, kernel, user, comm }: TaskSet,
+  types: DerivedTypes,
+): void {
   if (kernel.length < 2 || user.length === 0) return
   const set = (task: Sample, offset: number): boolean => (task.u32(offset) & KERNEL_THREAD) !== 0
   const found = offsetsWhere(kernel, [0, comm, 4], set).filter(
-    offset => set(init, offset) && agree(user, task => !set(task, offset)),
+    offset =>
+      set(init, offset) &&
+      agree(user, task => !set(task, offset)) &&
+      !(offset % reader.pointerBytes === 4 && reader.isPointer(init.pointer(offset - 4))),
   )
-  // a pointer or a bit map may look so by chance: flags of all tasks stay below bit 31 and are few
   const [flags] = found
   if (flags === undefined || found.length > 1) return
-  types.set('task_struct', 'flags', flags, `PF_KTHREAD in ${kernel.length} kernel threads, in none of ${user.length} others of ${samples.length}`, { bytes: 4 })
+  types.set(
+    'task_struct',
+    'flags',
+    flags,
+    `PF_KTHREAD in ${kernel.length} kernel threads, in none of ${user.length} others of ${samples.length}`,
+    { bytes: 4 },
+  )
 }
 
 /** `start_time` and the like grow along the ring: tasks are added at its end. */
@@ -61,7 +73,10 @@ function deriveStartTime(reader: PlaceReader, { samples, comm }: TaskSet, types:
   const times = samples.slice(1)
   const step = reader.pointerBytes
   const found: number[] = []
+  const pid = types.offset('task_struct', 'pid')
   for (let offset = 0; offset < comm; offset += step) {
+    // two numbers that grow, taken for one
+    if (pid !== undefined && offset > pid - 8 && offset < pid + 8) continue
     let last = 0
     const grows = agree(times, task => {
       const time = task.u64(offset)
@@ -74,14 +89,17 @@ function deriveStartTime(reader: PlaceReader, { samples, comm }: TaskSet, types:
   const [start, boot, ...more] = found
   if (start === undefined || more.length > 0) return
   if (boot !== undefined && boot !== start + 8) return
-  types.set('task_struct', 'start_time', start, `grows along the ring of ${samples.length} tasks`, { bytes: 8 })
+  types.set('task_struct', 'start_time', start, `grows along the ring of ${samples.length} tasks`, {
+    bytes: 8,
+  })
   if (boot !== undefined)
     types.set('task_struct', 'start_boottime', boot, 'grows along the ring, behind start_time', { bytes: 8 })
 }
 
 /** `exit_state`, `exit_code`, `exit_signal` in a row: 0, 0, SIGCHLD in living leaders. */
-function deriveExit({ samples, comm }: TaskSet, types: DerivedTypes): void {
-  const living = samples.slice(1)
+function deriveExit({ samples, init, parent, comm }: TaskSet, types: DerivedTypes): void {
+  // the kernel starts pid 1 and kthreadd itself, and may ask for no signal then
+  const living = samples.filter(task => task.pointer(parent) !== init.at)
   const found = offsetsWhere(living, [8, comm, 4], (task, offset) => task.u32(offset) === SIGCHLD)
   const [signal] = found
   if (signal === undefined || found.length > 1) return
@@ -106,5 +124,10 @@ function deriveStack(reader: PlaceReader, { samples, comm }: TaskSet, types: Der
   })
   const [stack] = found
   if (stack === undefined || found.length > 1) return
-  types.set('task_struct', 'stack', stack, `the mark of a stack's end stands there in ${told(few.length)} tasks`)
+  types.set(
+    'task_struct',
+    'stack',
+    stack,
+    `the mark of a stack's end stands there in ${told(few.length)} tasks`,
+  )
 }

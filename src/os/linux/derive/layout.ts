@@ -33,7 +33,10 @@ export class DerivedTypes implements TypeTable {
     return this.#evidence
   }
 
-  /** A member, by default as wide as a pointer. Without `evidence` it is one that belongs to another and is not told. */
+  /**
+   * A member, by default as wide as a pointer. A path (`context.vdso`) stands for itself where the structure between is not known.
+   * Without `evidence` it is one that belongs to another and is not told.
+   */
   set(type: string, name: string, offset: number, evidence?: string, kind: MemberKind = {}): void {
     const { bytes = this.pointerBytes, typeName, embedded = false } = kind
     const member: Member = typeName === undefined ? { offset, bytes } : { offset, bytes, typeName }
@@ -67,6 +70,8 @@ export class DerivedTypes implements TypeTable {
   }
 
   member(type: string, path: string): Member | undefined {
+    const whole = this.#types.get(type)?.get(path)
+    if (whole !== undefined) return whole.member
     let owner = type
     let base = 0
     let found: DerivedMember | undefined
@@ -93,6 +98,6 @@ export class DerivedTypes implements TypeTable {
 
   members(type: string): readonly string[] | undefined {
     const members = this.#types.get(type)
-    return members === undefined ? undefined : [...members.keys()]
+    return members === undefined ? undefined : [...members.keys()].filter(name => !name.includes('.'))
   }
 }

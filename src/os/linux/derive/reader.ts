@@ -17,7 +17,6 @@ const DEFAULT_BUDGET = 6_000_000
 /** Error values (`ERR_PTR`) lie in the last page. */
 const ERROR_VALUES = 4096
 
-
 /**
  * Reads numbers of a kernel's. What is absent reads as undefined; once the budget is spent everything is absent, so that no
  * structure of a hostile guest keeps its reader busy.

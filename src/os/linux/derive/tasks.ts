@@ -90,7 +90,11 @@ function possibleStarts(reader: PlaceReader, ring: TaskRing, comms: readonly Pla
   const [first] = samples
   if (first === undefined) return []
   const starts = new Set<number>()
-  for (let offset = before - 4096 - ((before - 4096) % width); offset < before + BEHIND_COMM_BYTES; offset += width) {
+  for (
+    let offset = before - 4096 - ((before - 4096) % width);
+    offset < before + BEHIND_COMM_BYTES;
+    offset += width
+  ) {
     const distance = first.pointer(offset) - first.at
     // lists that are empty point at themselves
     if (distance === offset || distance === offset - width || distance >= before + ring.tasks) continue
@@ -117,7 +121,8 @@ function familyAt(
   // init_task is its own parent, kthreadd and pid 1 are its children, all others have another one
   const parents = toTasks.filter(
     offset =>
-      init.pointer(offset) === init.at && samples.every(task => task === init || task.pointer(offset) !== task.at),
+      init.pointer(offset) === init.at &&
+      samples.every(task => task === init || task.pointer(offset) !== task.at),
   )
   if (leader === undefined || more.length > 0 || parents.length < 1 || parents.length > 2) return undefined
   if (parents.length === 2 && parents[1] !== (parents[0] ?? 0) + width) return undefined
@@ -181,8 +186,7 @@ function descendants(
   comm: number,
 ): Sample[] {
   const top = samples.find(
-    task =>
-      task !== init && task.pointer(parent) === init.at && nameOf(task, comm) === name,
+    task => task !== init && task.pointer(parent) === init.at && nameOf(task, comm) === name,
   )
   if (top === undefined) return []
   return samples.filter(task => task === top || task.pointer(parent) === top.at)

@@ -1,0 +1,173 @@
+/** Where a task keeps its address space, and where that keeps its page table and the outline of its program. */
+import type { DerivedTypes } from './layout.js'
+import type { Place, PlaceReader } from './reader.js'
+import { agree, offsetsWhere, Sample } from './samples.js'
+import type { TaskSet } from './tasks.js'
+
+/** How addresses are translated. */
+export interface Translation {
+  /** gpa of the kernel's own top table. */
+  readonly dtb: number
+  /** Where an address leads through any top table; undefined when it is not mapped. */
+  translate(dtb: number, va: bigint): number | undefined
+}
+
+/** The address spaces of the user tasks, read. */
+export interface MmSet {
+  readonly samples: readonly Sample[]
+  /** Offset of `start_code`; the ten words behind it follow. Undefined when it was not found. */
+  readonly program: number | undefined
+}
+
+const MM_BYTES = 4096
+const MAX_MMS = 32
+
+/** Derives `mm`, `active_mm`, `pgd`, and the outline of the program (`start_code` to `saved_auxv`). */
+export function deriveAddressSpaces(
+  reader: PlaceReader,
+  tasks: TaskSet,
+  paging: Translation,
+  types: DerivedTypes,
+): MmSet | undefined {
+  const width = reader.pointerBytes
+  const { kernel, user, comm } = tasks
+  if (kernel.length < 2) return undefined
+  // dead processes have given theirs back
+  const offsets = offsetsWhere(kernel, [0, comm, width], (task, offset) => task.pointer(offset) === 0)
+  const found = offsets.flatMap(mm => {
+    const owners = user.filter(task => task.pointer(mm) !== 0)
+    if (owners.length === 0 || !agree(owners, task => reader.isPointer(task.pointer(mm)))) return []
+    const places = [...new Set(owners.map(task => task.pointer(mm)))].filter(place => reader.isPointer(place))
+    const samples = places.slice(0, MAX_MMS).map(place => new Sample(reader, place, MM_BYTES))
+    return pageTables(reader, samples, tasks.init.at, paging).map(pgd => ({ mm, pgd, samples, owners }))
+  })
+  const [only, other] = found
+  if (only === undefined) return undefined
+  const { mm, pgd, samples, owners } = only
+  const spaces = `${samples.length} address spaces`
+  if (other !== undefined) {
+    // `active_mm` is the same in every task that has one of its own, and NULL in kernel threads that don't run
+    if (found.length > 2 || other.mm !== mm + width || other.pgd !== pgd) return undefined
+  }
+  types.set(
+    'task_struct',
+    'mm',
+    mm,
+    `NULL in ${kernel.length} kernel threads, has a page table in ${owners.length} others`,
+    {
+      typeName: 'mm_struct',
+    },
+  )
+  if (agree(owners, task => task.pointer(mm + width) === task.pointer(mm)))
+    types.set('task_struct', 'active_mm', mm + width, `equal to mm in ${owners.length} tasks that have one`, {
+      typeName: 'mm_struct',
+    })
+  types.set('mm_struct', 'pgd', pgd, `the kernel is mapped through it as through its own table, in ${spaces}`)
+  const programs = deriveProgram(reader, samples, types)
+  return { samples, program: programs }
+}
+
+/** Offsets of a pointer to a top table that maps the kernel where the kernel's own table does. */
+function pageTables(
+  reader: PlaceReader,
+  samples: readonly Sample[],
+  known: Place,
+  { dtb, translate }: Translation,
+): number[] {
+  const where = translate(dtb, reader.address(known))
+  if (where === undefined) return []
+  return offsetsWhere(samples, [0, 512, reader.pointerBytes], (mm, offset) => {
+    const pgd = mm.pointer(offset)
+    if (!reader.isPointer(pgd) || pgd % 32 !== 0) return false
+    // what is no table costs a walk, too
+    reader.spend(64)
+    if (reader.exhausted) return false
+    const table = translate(dtb, reader.address(pgd))
+    return table !== undefined && table !== dtb && translate(table, reader.address(known)) === where
+  })
+}
+
+/** AT_PAGESZ of include/uapi/linux/auxvec.h. */
+const AT_PAGE_SIZE = 6
+const MAX_AUX_PAIRS = 40
+/** Arguments and environment take at most 6 MiB (fs/exec.c: `bprm_stack_limits`). */
+const MAX_ARGUMENT_BYTES = 8 * 2 ** 20
+/** The members in their order since 2.6.12 (include/linux/mm_types.h). */
+const PROGRAM_MEMBERS = [
+  'start_code',
+  'end_code',
+  'start_data',
+  'end_data',
+  'start_brk',
+  'brk',
+  'start_stack',
+  'arg_start',
+  'arg_end',
+  'env_start',
+  'env_end',
+] as const
+
+/** Eleven addresses in an order that only a program has, and behind them the vector that the kernel gave it. */
+function deriveProgram(
+  reader: PlaceReader,
+  samples: readonly Sample[],
+  types: DerivedTypes,
+): number | undefined {
+  const width = reader.pointerBytes
+  const end = MM_BYTES - (PROGRAM_MEMBERS.length + 2 * MAX_AUX_PAIRS) * width
+  const found = offsetsWhere(samples, [0, end, width], (mm, offset) => isProgram(mm, offset, width))
+  const [program] = found
+  if (program === undefined || found.length > 1) return undefined
+  PROGRAM_MEMBERS.forEach((name, i) => {
+    const why = `addresses in a program's order with its auxiliary vector behind, in ${samples.length} address spaces`
+    types.set('mm_struct', name, program + i * width, i === 0 ? why : undefined)
+  })
+  const auxiliary = program + PROGRAM_MEMBERS.length * width
+  types.set('mm_struct', 'saved_auxv', auxiliary, 'its pairs hold the page size', { bytes: 2 * 20 * width })
+  deriveVdso(reader, samples, auxiliary, types)
+  return program
+}
+
+function isProgram(mm: Sample, offset: number, width: 4 | 8): boolean {
+  const at = (index: number): number => mm.pointer(offset + index * width)
+  for (let i = 0; i < PROGRAM_MEMBERS.length; i++) if (at(i) < 0) return false
+  const ordered = at(0) <= at(1) && at(2) <= at(3) && at(4) <= at(5)
+  const stack = at(6) > 0 && at(6) <= at(7) && at(7) <= at(8) && at(8) <= at(9) && at(9) <= at(10)
+  if (!ordered || !stack || at(0) === 0 || at(10) - at(6) > MAX_ARGUMENT_BYTES) return false
+  return auxiliaryValue(mm, offset + PROGRAM_MEMBERS.length * width, width, AT_PAGE_SIZE) !== undefined
+}
+
+/** The value that the vector at `offset` has for a key. Keys are small numbers, the page size a power of two. */
+function auxiliaryValue(mm: Sample, offset: number, width: 4 | 8, key: number): number | undefined {
+  for (let i = 0; i < MAX_AUX_PAIRS; i++) {
+    const pair = offset + 2 * i * width
+    const type = mm.pointer(pair)
+    if (type <= 0 || type > 128) return undefined
+    if (type !== key) continue
+    const value = mm.pointer(pair + width)
+    return key === AT_PAGE_SIZE && ![4096, 16_384, 65_536].includes(value) ? undefined : value
+  }
+  return undefined
+}
+
+/** AT_SYSINFO_EHDR: where the vdso was mapped. `context.vdso` is the other place that holds it. */
+const AT_VDSO = 33
+
+function deriveVdso(
+  reader: PlaceReader,
+  samples: readonly Sample[],
+  auxiliary: number,
+  types: DerivedTypes,
+): void {
+  const width = reader.pointerBytes
+  const span = [0, MM_BYTES, width] as const
+  const found = offsetsWhere(samples, span, (mm, offset) => {
+    const vdso = auxiliaryValue(mm, auxiliary, width, AT_VDSO)
+    const outside = offset < auxiliary || offset >= auxiliary + 2 * MAX_AUX_PAIRS * width
+    return vdso !== undefined && vdso !== 0 && outside && mm.pointer(offset) === vdso
+  })
+  const [vdso] = found
+  if (vdso === undefined || found.length > 1) return
+  const spaces = `${samples.length} address spaces`
+  types.set('mm_struct', 'context.vdso', vdso, `what the auxiliary vector says of the vdso, in ${spaces}`)
+}
