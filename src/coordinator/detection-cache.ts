@@ -1,0 +1,75 @@
+/**
+ * What was found in an image, kept on disk until the image changes. It can only save time: a cache that can't be read or written is as
+ * good as none, and what it says is checked against the image before it is used.
+ */
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { cacheFolder } from './cache-folder.js'
+
+/** No record comes near this. */
+const MAX_BYTES = 8 << 20
+/** Files that are kept; the oldest go first. */
+const MAX_FILES = 256
+const SUFFIX = '.json'
+
+/** Texts by identity. */
+export class DetectionCache {
+  readonly #folder: string | undefined
+
+  /** Without a folder it holds nothing. */
+  constructor(folder: string | undefined = cacheFolder()) {
+    this.#folder = folder
+  }
+
+  /** What was kept under this identity (hex digits), undefined when there is nothing. */
+  read(identity: string): string | undefined {
+    if (this.#folder === undefined) return undefined
+    const path = join(this.#folder, identity + SUFFIX)
+    return tolerant(() => (statSync(path).size > MAX_BYTES ? undefined : readFileSync(path, 'utf8')))
+  }
+
+  /** Keeps `text`: written beside and renamed, so that nobody reads half of it. */
+  write(identity: string, text: string): void {
+    const folder = this.#folder
+    if (folder === undefined || text.length > MAX_BYTES) return
+    tolerant(() => {
+      mkdirSync(folder, { recursive: true, mode: 0o700 })
+      const beside = join(folder, `${identity}.${process.pid}.${Date.now().toString(36)}.tmp`)
+      try {
+        writeFileSync(beside, text, { mode: 0o600, flag: 'wx' })
+        renameSync(beside, join(folder, identity + SUFFIX))
+      } catch (error) {
+        tolerant(() => unlinkSync(beside))
+        throw error
+      }
+      prune(folder)
+    })
+  }
+}
+
+function prune(folder: string): void {
+  const names = readdirSync(folder).filter(name => name.endsWith(SUFFIX))
+  if (names.length <= MAX_FILES) return
+  const aged = names.map(name => ({ name, time: tolerant(() => statSync(join(folder, name)).mtimeMs) ?? 0 }))
+  aged.sort((a, b) => a.time - b.time)
+  for (const { name } of aged.slice(0, names.length - MAX_FILES))
+    tolerant(() => unlinkSync(join(folder, name)))
+}
+
+/** What the file system refuses is answered with undefined. */
+function tolerant<T>(call: () => T): T | undefined {
+  try {
+    return call()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === undefined) throw error
+    return undefined
+  }
+}
