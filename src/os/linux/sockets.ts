@@ -1,0 +1,144 @@
+/** Sockets: those that descriptors lead to, and those in the kernel's own tables, marked with where they were found. As /proc/net/* lists them. */
+import { hex } from '../../core/address.js'
+import { fileAddresses, fileKind } from './files.js'
+import type { LinuxKernel } from './kernel.js'
+import { type BareSocket, SocketDescriber } from './net/describe.js'
+import type { SocketInfo, SocketOwner } from './net/socket-info.js'
+import { COMMON, NET, PROTOCOL, SOCKET, SOCKET_ALLOC } from './net/structs.js'
+import { type TableHints, tableSockets } from './net/tables.js'
+import { FILE, INODE } from './path/structs.js'
+import { type Listing, Problems } from './problem.js'
+import { StructReader } from './struct/reader.js'
+import { walkList } from './walk/list.js'
+
+export type { Endpoint, SocketInfo, SocketKind, SocketOwner } from './net/socket-info.js'
+
+/** A process whose descriptors are looked at. */
+export interface SocketHolder {
+  readonly pid: number
+  /** Kernel virtual address of its `task_struct`. */
+  readonly address: bigint
+}
+
+/** Sockets that are listed, and descriptors of all processes that are looked at. */
+const MAX_SOCKETS = 2 ** 18
+const MAX_FILES = 2 ** 20
+const MAX_NAMESPACES = 2 ** 14
+
+/**
+ * The sockets of the guest: first those of the processes given, then those that only the kernel's tables hold. One entry a socket,
+ * however many descriptors lead to it.
+ */
+export function sockets(
+  kernel: LinuxKernel,
+  processes: Iterable<SocketHolder>,
+  reader = new StructReader(kernel),
+): Listing<SocketInfo> {
+  const problems = new Problems()
+  const owners = heldSockets(reader, processes, problems)
+  const describer = new SocketDescriber(reader)
+  const inTables = tableSockets(
+    reader,
+    kernel.symbols,
+    hintsOf(kernel, reader, owners.keys(), problems),
+    problems,
+  )
+  const items: SocketInfo[] = []
+  const add = (address: bigint, holders: readonly SocketOwner[], sources: SocketInfo['sources']): void => {
+    if (items.length >= MAX_SOCKETS) return
+    const bare: BareSocket | undefined = describer.describe(address)
+    if (bare === undefined) problems.add('absent', `sockets: ${hex(address)} is not in memory`, address)
+    else items.push({ ...bare, owners: holders, sources })
+  }
+  for (const [address, holders] of owners)
+    add(address, holders, inTables.has(address) ? ['file', 'table'] : ['file'])
+  for (const address of inTables) if (!owners.has(address)) add(address, [], ['table'])
+  if (items.length >= MAX_SOCKETS) problems.add('cut', `sockets: cut at ${MAX_SOCKETS}`)
+  return { items, problems: problems.list }
+}
+
+/** `struct sock`s that descriptors lead to, and which. */
+function heldSockets(
+  reader: StructReader,
+  processes: Iterable<SocketHolder>,
+  problems: Problems,
+): Map<bigint, SocketOwner[]> {
+  const socks = new Map<bigint, SocketOwner[]>()
+  const known = new Map<bigint, bigint | undefined>()
+  let left = MAX_FILES
+  for (const { pid, address } of processes) {
+    for (const { fd, address: file } of fileAddresses(reader, address, problems)) {
+      if (left-- <= 0) {
+        problems.add('cut', `sockets: cut at ${MAX_FILES} descriptors`)
+        return socks
+      }
+      if (!known.has(file)) known.set(file, sockOfFile(reader, file, problems))
+      const sock = known.get(file)
+      if (sock === undefined) continue
+      const holders = socks.get(sock)
+      if (holders === undefined) socks.set(sock, [{ pid, fd }])
+      else holders.push({ pid, fd })
+    }
+  }
+  return socks
+}
+
+function sockOfFile(reader: StructReader, file: bigint, problems: Problems): bigint | undefined {
+  const inode = reader.record(FILE, file)?.link('inode')
+  if (inode === undefined || fileKind(reader.record(INODE, inode)?.number('mode')) !== 'socket')
+    return undefined
+  const alloc = reader.container(SOCKET_ALLOC, 'inode', inode)
+  const offset = reader.layout(SOCKET_ALLOC).offset('socket')
+  const socket =
+    alloc === undefined || offset === undefined ? undefined : reader.record(SOCKET, alloc + BigInt(offset))
+  const sock = socket?.link('sock')
+  if (sock !== undefined && reader.isKernelAddress(sock)) return sock
+  problems.add('broken', `sockets: file ${hex(file)} leads to no socket`, file)
+  return undefined
+}
+
+/** Namespaces, and hash tables that the protocols of known sockets point to: for kernels whose symbols don't name them. */
+function hintsOf(
+  kernel: LinuxKernel,
+  reader: StructReader,
+  socks: Iterable<bigint>,
+  problems: Problems,
+): TableHints {
+  const hints = {
+    tcp: new Set<bigint>(),
+    udp: new Set<bigint>(),
+    raw: new Set<bigint>(),
+    namespaces: new Set(namespaces(kernel, reader, problems)),
+  }
+  const protocols = new Set<bigint>()
+  for (const sock of socks) {
+    const common = reader.record(COMMON, sock)
+    const space = common?.link('namespace')
+    const protocol = common?.link('protocol')
+    if (space !== undefined && hints.namespaces.size < MAX_NAMESPACES) hints.namespaces.add(space)
+    if (protocol === undefined || protocols.has(protocol) || protocols.size > 1024) continue
+    protocols.add(protocol)
+    const record = reader.record(PROTOCOL, protocol)
+    const table = record?.link('tables')
+    const name = record?.text('name') ?? ''
+    if (table === undefined || !reader.isKernelAddress(table)) continue
+    if (/^TCP(v6)?$/.test(name)) hints.tcp.add(table)
+    else if (/^UDP(-Lite)?(v6)?$/.test(name)) hints.udp.add(table)
+    else if (/^RAW(v6)?$/.test(name)) hints.raw.add(table)
+  }
+  return hints
+}
+
+function namespaces(kernel: LinuxKernel, reader: StructReader, problems: Problems): bigint[] {
+  const found: bigint[] = []
+  const initial = kernel.symbols.addressOf('init_net')
+  if (initial !== undefined) found.push(initial)
+  const head = kernel.symbols.addressOf('net_namespace_list')
+  if (head === undefined) return found
+  const nodes = walkList(reader, head, problems, { what: 'network namespaces', max: MAX_NAMESPACES })
+  for (const node of nodes) {
+    const net = reader.container(NET, 'list', node)
+    if (net !== undefined) found.push(net)
+  }
+  return found
+}
