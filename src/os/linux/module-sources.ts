@@ -108,11 +108,12 @@ function wordsEqual(bytes: Uint8Array, value: bigint, wordBytes: 4 | 8): number[
   return places
 }
 
-/** A name that a module can have, and a state. */
+/** A name that a module can have, a state, and the module's pointer to itself. */
 function isModule(reader: StructReader, address: bigint, area: VmapArea): boolean {
   const record = reader.record(MODULE, address)
   const name = record?.text('name')
-  if (name === undefined || !/^[\w-]{1,63}$/.test(name)) return false
-  const bytes = record?.number('coreBytes') ?? 0
-  return (record?.number('state') ?? 4) < 4 && bytes <= area.bytes
+  if (record === undefined || name === undefined || !/^[\w-]{1,63}$/.test(name)) return false
+  if (record.layout.has('self') && record.pointer('self') !== address) return false
+  const bytes = record.number('coreBytes') ?? 0
+  return (record.number('state') ?? 4) < 4 && bytes <= area.bytes
 }

@@ -35,7 +35,8 @@ export const MODULE = structSpec('module', {
   state: 'state',
   list: 'list',
   name: 'name',
-  kobject: 'mkobj.kobj',
+  /** Leads back to the module itself. */
+  self: 'mkobj.mod',
   /** 6.4 and later: an array of `module_memory`, one a purpose, code first. */
   memories: 'mem',
   coreBase: ['core_layout.base', 'module_core'],

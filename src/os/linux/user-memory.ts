@@ -1,6 +1,8 @@
 /** From a memory descriptor to the process's own page tables. */
 import type { PhysicalMemory } from '../../core/memory.js'
+import type { AbsentDecoderName } from '../../paging/absent.js'
 import { type AddressSpace, openAddressSpace } from '../../paging/address-space.js'
+import type { PagingMode } from '../../paging/mode.js'
 import type { LinuxKernel } from './kernel.js'
 
 /** Opens the memory of processes: keeps the kernel's own tables, through which it finds theirs. */
@@ -28,6 +30,13 @@ export class UserMemory {
 
   /** The address space of a process. */
   open(dtb: number): AddressSpace {
-    return openAddressSpace(this.#memory, { mode: this.#kernel.paging, dtb, kernelDtb: this.#kernel.dtb })
+    const { paging: mode, dtb: kernelDtb } = this.#kernel
+    return openAddressSpace(this.#memory, { mode, dtb, kernelDtb, absent: absentEntries(mode) })
   }
+}
+
+/** How Linux marks pages that are not present. */
+function absentEntries(mode: PagingMode): AbsentDecoderName {
+  if (mode.format === 'aarch64') return 'linux-arm64'
+  return mode.format === 'ia32' ? 'linux-i386' : 'linux-x86-64'
 }

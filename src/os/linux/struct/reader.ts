@@ -12,6 +12,17 @@ export interface ReadableKernel {
 
 const TEXT_CHUNK_BYTES = 256
 
+/** What was resolved of each type table, for every reader of it. */
+const LAYOUTS = new WeakMap<TypeTable, Map<StructSpec<string>, Layout<string>>>()
+
+function layoutsOf(types: TypeTable): Map<StructSpec<string>, Layout<string>> {
+  const known = LAYOUTS.get(types)
+  if (known !== undefined) return known
+  const layouts = new Map<StructSpec<string>, Layout<string>>()
+  LAYOUTS.set(types, layouts)
+  return layouts
+}
+
 /** Reads structures, pointers and strings; a structure is read once, and its members picked from the bytes. Nothing throws for what a guest holds. */
 export class StructReader {
   readonly memory: VirtualMemory
@@ -21,11 +32,12 @@ export class StructReader {
   readonly kernelStart: bigint
   /** Highest address. */
   readonly lastAddress: bigint
-  readonly #layouts = new Map<StructSpec<string>, Layout<string>>()
+  readonly #layouts: Map<StructSpec<string>, Layout<string>>
 
   constructor(kernel: ReadableKernel) {
     this.memory = kernel.memory
     this.types = kernel.types
+    this.#layouts = layoutsOf(kernel.types)
     this.pointerBytes = kernel.memory.pointerBytes
     // 32-bit kernels may be split at 1, 2 or 3 GiB; 64-bit ones always have the top bit set
     this.kernelStart = this.pointerBytes === 8 ? 1n << 63n : 1n << 30n

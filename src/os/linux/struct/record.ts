@@ -74,6 +74,7 @@ export class StructRecord<K extends string> {
     const at = bytes > 0 && bytes <= 9 ? this.#place(name, bytes) : undefined
     if (at === undefined) return undefined
     if (member.bits === undefined && bytes > 8) return undefined
+    if (member.bits === undefined && bytes === 8) return this.#view.getBigUint64(at, true)
     let value = 0n
     for (let i = bytes - 1; i >= 0; i--) value = (value << 8n) | BigInt(this.#view.getUint8(at + i))
     if (member.bits === undefined) return value

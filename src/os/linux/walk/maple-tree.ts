@@ -54,6 +54,10 @@ export function walkMapleTree(
   for (let top = open.pop(); top !== undefined; top = open.pop()) {
     const node = top.entry & ~0xffn
     const type = Number((top.entry >> 3n) & 0xfn)
+    if (!reader.isKernelAddress(node)) {
+      problems.add('broken', `${what}: link leads outside the kernel: ${hex(node)}`, node)
+      continue
+    }
     if (seen.has(node) || top.level >= MAX_LEVELS) {
       problems.add('loop', `${what}: leads back to node ${hex(node)}`, node)
       continue
