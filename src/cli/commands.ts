@@ -28,6 +28,48 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./read-command.js'),
   },
   {
+    name: 'translate',
+    arguments: '<target> <va>',
+    summary: 'translate a virtual address, level by level',
+    load: () => import('./translate-command.js'),
+  },
+  {
+    name: 'ps',
+    arguments: '<target>',
+    summary: "the guest's processes",
+    load: () => import('./ps-command.js'),
+  },
+  {
+    name: 'modules',
+    arguments: '<target>',
+    summary: 'loaded kernel modules',
+    load: () => import('./modules-command.js'),
+  },
+  {
+    name: 'maps',
+    arguments: '<target>',
+    summary: 'mappings of a process',
+    load: () => import('./maps-command.js'),
+  },
+  {
+    name: 'symbols',
+    arguments: '<target> [names...]',
+    summary: "the kernel's symbols",
+    load: () => import('./symbols-command.js'),
+  },
+  {
+    name: 'files',
+    arguments: '<target>',
+    summary: 'open files',
+    load: () => import('./files-command.js'),
+  },
+  {
+    name: 'dmesg',
+    arguments: '<target>',
+    summary: "the kernel's log",
+    load: () => import('./dmesg-command.js'),
+  },
+  {
     name: 'dump',
     arguments: '<target>',
     summary: 'write the memory to a file: raw, LiME or ELF',

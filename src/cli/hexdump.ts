@@ -14,7 +14,8 @@ const HEX_COLUMNS = LINE_BYTES * 2 + LINE_BYTES / 2 - 1
  * Lines of up to 16 bytes, the first of them at `address`; each ends in a newline. Addresses are padded to `digits`
  * hexadecimal digits so that columns stand under each other.
  */
-export function hexdump(bytes: Uint8Array, address: number, digits = 8, indent = ''): string {
+export function hexdump(bytes: Uint8Array, address: number | bigint, digits = 8, indent = ''): string {
+  const first = BigInt(address)
   let text = ''
   for (let start = 0; start < bytes.length; start += LINE_BYTES) {
     const end = Math.min(start + LINE_BYTES, bytes.length)
@@ -26,7 +27,7 @@ export function hexdump(bytes: Uint8Array, address: number, digits = 8, indent =
       columns += HEX[byte]
       ascii += ASCII[byte]
     }
-    text += `${indent}0x${(address + start).toString(16).padStart(digits, '0')}: ${columns.padEnd(HEX_COLUMNS)}  ${ascii}\n`
+    text += `${indent}0x${(first + BigInt(start)).toString(16).padStart(digits, '0')}: ${columns.padEnd(HEX_COLUMNS)}  ${ascii}\n`
   }
   return text
 }

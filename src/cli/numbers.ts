@@ -23,6 +23,14 @@ export function parseAddress(text: string, what: string): number {
   return Number(value)
 }
 
+/** A virtual address: 64 bits. */
+export function parseVirtualAddress(text: string, what: string): bigint {
+  const value = parseNumber(text, what)
+  if (value >= 1n << 64n)
+    throw new VmsiftError('bad-argument', `${what} is longer than 64 bits: ${text}`, { detail: { text } })
+  return value
+}
+
 /** A number of bytes, at least 1; what no memory can hold counts as 2^52. */
 export function parseLength(text: string, what: string): number {
   const value = parseNumber(text, what)

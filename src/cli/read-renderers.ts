@@ -1,28 +1,38 @@
 /** Three ways to print bytes, each in pieces of any length. */
 import { hex } from '../core/address.js'
-import type { Gap } from '../core/memory.js'
 import { hexdump, LINE_BYTES } from './hexdump.js'
 import type { Output } from './output.js'
 import { hexBytes } from './scan-json.js'
 import { formatBytes } from './units.js'
 
-export interface ByteRenderer {
-  /** Prints bytes; they are free again when the promise resolves. */
-  bytes(output: Output, bytes: Uint8Array, gpa: number): Promise<void>
-  gap(output: Output, gap: Gap): Promise<void>
-  /** The last text. */
-  end(gaps: readonly Gap[]): string
+/** A stretch that could not be read. */
+export interface Missing {
+  readonly address: bigint
+  readonly length: number
+  readonly reason: string
 }
 
-/** The renderer for `--raw`, `--json`, or a hexdump. `length` is what memory holds from `address` on. */
+export interface ByteRenderer {
+  /** Prints bytes; they are free again when the promise resolves. */
+  bytes(output: Output, bytes: Uint8Array, address: bigint): Promise<void>
+  gap(output: Output, gap: Missing): Promise<void>
+  /** The last text. */
+  end(gaps: readonly Missing[]): string
+}
+
+/**
+ * The renderer for `--raw`, `--json`, or a hexdump. `length` is what memory holds from `address` on; gaps are named by
+ * physical (`pa`) or virtual (`va`) addresses.
+ */
 export function chooseByteRenderer(
   options: { readonly raw?: boolean; readonly json?: boolean },
-  address: number,
+  address: bigint,
   length: number,
+  kind: 'pa' | 'va',
 ): ByteRenderer {
   if (options.raw === true) return new RawRenderer()
-  if (options.json === true) return new JsonByteRenderer(address, length)
-  return new HexdumpRenderer(address + length)
+  if (options.json === true) return new JsonByteRenderer(address, length, kind)
+  return new HexdumpRenderer(address + BigInt(length))
 }
 
 const ZEROS = Buffer.alloc(64 * 1024)
@@ -38,7 +48,7 @@ class RawRenderer implements ByteRenderer {
     return output.writeBytes(bytes)
   }
 
-  gap(output: Output, gap: Gap): Promise<void> {
+  gap(output: Output, gap: Missing): Promise<void> {
     return inPieces(gap.length, piece => output.writeBytes(piece))
   }
 
@@ -48,9 +58,11 @@ class RawRenderer implements ByteRenderer {
 }
 
 class JsonByteRenderer implements ByteRenderer {
+  readonly #kind: 'pa' | 'va'
   #head: string
 
-  constructor(address: number, length: number) {
+  constructor(address: bigint, length: number, kind: 'pa' | 'va') {
+    this.#kind = kind
     this.#head = `{"address":"${hex(address)}","length":${length},"data":"`
   }
 
@@ -58,13 +70,17 @@ class JsonByteRenderer implements ByteRenderer {
     await output.write(this.#takeHead() + hexBytes(bytes))
   }
 
-  async gap(output: Output, gap: Gap): Promise<void> {
+  async gap(output: Output, gap: Missing): Promise<void> {
     await output.write(this.#takeHead())
     await inPieces(gap.length, piece => output.write(hexBytes(piece)))
   }
 
-  end(gaps: readonly Gap[]): string {
-    const fields = gaps.map(gap => ({ pa: hex(gap.gpa), length: gap.length, reason: gap.reason }))
+  end(gaps: readonly Missing[]): string {
+    const fields = gaps.map(gap => ({
+      [this.#kind]: hex(gap.address),
+      length: gap.length,
+      reason: gap.reason,
+    }))
     return `${this.#takeHead()}"${gaps.length === 0 ? '' : `,"gaps":${JSON.stringify(fields)}`}}\n`
   }
 
@@ -79,21 +95,23 @@ class JsonByteRenderer implements ByteRenderer {
 class HexdumpRenderer implements ByteRenderer {
   readonly #digits: number
 
-  constructor(end: number) {
-    this.#digits = Math.max(8, (end - 1).toString(16).length)
+  constructor(end: bigint) {
+    this.#digits = Math.max(8, (end - 1n).toString(16).length)
   }
 
-  async bytes(output: Output, bytes: Uint8Array, gpa: number): Promise<void> {
+  async bytes(output: Output, bytes: Uint8Array, address: bigint): Promise<void> {
     // In small steps: a line is five times as long as its bytes.
     const step = LINE_BYTES * 1024
     for (let start = 0; start < bytes.length; start += step) {
-      const full = output.write(hexdump(bytes.subarray(start, start + step), gpa + start, this.#digits))
+      const full = output.write(
+        hexdump(bytes.subarray(start, start + step), address + BigInt(start), this.#digits),
+      )
       if (full !== undefined) await full
     }
   }
 
-  async gap(output: Output, gap: Gap): Promise<void> {
-    const address = `0x${gap.gpa.toString(16).padStart(this.#digits, '0')}`
+  async gap(output: Output, gap: Missing): Promise<void> {
+    const address = `0x${gap.address.toString(16).padStart(this.#digits, '0')}`
     await output.write(`${address}: -- ${formatBytes(gap.length)} not there: ${gap.reason} --\n`)
   }
 

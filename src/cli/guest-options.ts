@@ -1,0 +1,63 @@
+/** Options of the commands that need the guest's system, and opening it. */
+import type { Command } from 'commander'
+import type { Target } from '../coordinator/target.js'
+import type { LinuxGuest } from '../introspect/linux-guest.js'
+import type { Listing, Problem } from '../os/linux/problem.js'
+import { EXIT } from './exit-codes.js'
+import { addTargetOptions, openOptions, type TargetOptions } from './targets.js'
+import { tell } from './tell.js'
+import { plural } from './units.js'
+
+export interface GuestOptions extends TargetOptions {
+  readonly symbols?: string
+  readonly json?: boolean
+  readonly quiet?: boolean
+}
+
+/** More than this many oddities of a guest are counted, not told. */
+const TOLD_PROBLEMS = 5
+
+/** Adds what every command on a guest's system has. */
+export function addGuestOptions(command: Command): Command {
+  return addTargetOptions(command)
+    .option(
+      '--symbols <path>',
+      'System.map, ISF JSON or a folder of them, where the guest alone does not tell enough (or $VMSIFT_SYMBOLS)',
+    )
+    .option('--json', 'one JSON object a line')
+    .option('-q, --quiet', 'no warnings')
+}
+
+/** Opens the target and recognises its guest, runs `work`, and closes both. */
+export async function withGuest(
+  path: string,
+  options: GuestOptions,
+  work: (guest: LinuxGuest, target: Target) => Promise<number>,
+): Promise<number> {
+  const opening = openOptions(path, options)
+  const [{ openTarget }, { openLinuxGuest }] = await Promise.all([
+    import('../coordinator/target.js'),
+    import('../introspect/open.js'),
+  ])
+  using target = await openTarget(path, opening)
+  if (options.quiet !== true) target.warnings.forEach(tell)
+  using guest = await openLinuxGuest(target, {
+    openBase: options.base === undefined,
+    ...(options.symbols !== undefined && { symbols: options.symbols }),
+  })
+  return await work(guest, target)
+}
+
+/** Tells what was wrong in the guest's own structures; the exit code says whether memory was missing. */
+export function tellProblems({ problems }: Listing<unknown>, options: GuestOptions): number {
+  if (options.quiet !== true) {
+    for (const { message } of problems.slice(0, TOLD_PROBLEMS)) tell(message)
+    const more = problems.length - TOLD_PROBLEMS
+    if (more > 0) tell(`${plural(more, 'more oddity', 'more oddities')} in the guest's structures`)
+  }
+  return problems.some(isMissing) ? EXIT.unread : EXIT.done
+}
+
+function isMissing({ kind }: Problem): boolean {
+  return kind === 'absent' || kind === 'unknown'
+}

@@ -1,0 +1,20 @@
+/** `--pid`, as the commands on one process take it. */
+import type { Command } from 'commander'
+import type { GuestOptions } from './guest-options.js'
+import { parseCount } from './numbers.js'
+
+export interface PidOptions extends GuestOptions {
+  readonly pid: string
+}
+
+const MAX_PID = 2 ** 22
+
+/** Adds `--pid`, which must be given. */
+export function addPidOption(command: Command): void {
+  command.requiredOption('--pid <pid>', 'the process; vmsift ps lists them')
+}
+
+/** @throws VmsiftError `bad-argument` for what is no pid. */
+export function parsePid(text: string): number {
+  return parseCount(text, '--pid', 1, MAX_PID)
+}

@@ -1,0 +1,93 @@
+/** `vmsift translate`: from a virtual address to a physical one, level by level. */
+import type { Command } from 'commander'
+import { hex } from '../core/address.js'
+import type { Translation } from '../paging/translation.js'
+import type { WalkLevel } from '../paging/walk-levels.js'
+import type { Run } from './define.js'
+import { EXIT } from './exit-codes.js'
+import { addGuestOptions, type GuestOptions, withGuest } from './guest-options.js'
+import { NUMBERS_HELP } from './help.js'
+import { outputFor } from './output.js'
+import { addSpaceOptions, type SpaceOptions, spaceOf, virtualAddress } from './place.js'
+import { line } from './scan-json.js'
+
+type TranslateOptions = GuestOptions & SpaceOptions
+
+const HELP = `${NUMBERS_HELP}
+VA may be a kernel symbol, or symbol+offset. Without --pid or --dtb it is an address of the kernel's.
+
+Examples:
+  vmsift translate memory.lime init_task
+  vmsift translate memory.lime 0x7ffc12345000 --pid 1
+  vmsift translate memory.lime 0xffffffff81000000 --dtb 0x2a10000 --json`
+
+/** Describes the command. */
+export function define(command: Command, run: (work: Run) => Promise<void>): void {
+  addSpaceOptions(addGuestOptions(command))
+    .description('Translate a virtual address, showing each level of the page tables.')
+    .addHelpText('after', HELP)
+    .action((path: string, word: string, options: TranslateOptions) =>
+      run(() => translateCommand(path, word, options)),
+    )
+}
+
+function translateCommand(path: string, word: string, options: TranslateOptions): Promise<number> {
+  const given = spaceOf(options)
+  return withGuest(path, options, async guest => {
+    const va = virtualAddress(word, guest)
+    const space = guest.space(given ?? { kind: 'kernel' })
+    const { translation, levels } = space.walk(va)
+    const output = outputFor(undefined)
+    if (options.json === true) await output.write(line(fields(va, space.dtb, translation, levels)))
+    else await output.write(text(va, space.dtb, translation, levels))
+    await output.end()
+    return EXIT.done
+  })
+}
+
+function fields(
+  va: bigint,
+  dtb: number,
+  result: Translation,
+  levels: readonly WalkLevel[],
+): Record<string, unknown> {
+  const mapped = result.kind === 'mapped'
+  return {
+    va: hex(va),
+    pa: mapped ? hex(result.gpa) : null,
+    present: mapped,
+    pageSize: mapped ? result.pageBytes : null,
+    dtb: hex(dtb),
+    levels: levels.map(({ name, gpa, entry }) => ({ name, pa: hex(gpa), entry: hex(entry) })),
+    ...(mapped
+      ? {
+          writable: result.writable,
+          user: result.user,
+          executable: result.executable,
+          protNone: result.protNone,
+        }
+      : { reason: result.reason, swap: result.swap }),
+  }
+}
+
+function text(va: bigint, dtb: number, result: Translation, levels: readonly WalkLevel[]): string {
+  const lines = [`${'table'.padEnd(7)} ${hex(dtb)}`]
+  for (const { name, gpa, entry } of levels)
+    lines.push(`${name.padEnd(7)} ${hex(entry).padEnd(18)} at ${hex(gpa)}`)
+  lines.push(`${hex(va)} ${outcome(result)}`)
+  return `${lines.join('\n')}\n`
+}
+
+function outcome(result: Translation): string {
+  if (result.kind === 'mapped') {
+    const flags = [
+      result.writable ? 'writable' : 'read-only',
+      result.executable ? 'executable' : 'no execution',
+      result.user ? 'user' : 'kernel only',
+      ...(result.protNone === true ? ['PROT_NONE'] : []),
+    ]
+    return `is at physical ${hex(result.gpa)} (page of ${result.pageBytes / 1024} KiB, ${flags.join(', ')})`
+  }
+  const swap = result.swap === undefined ? '' : ` (swap area ${result.swap.type}, slot ${result.swap.offset})`
+  return `is not there: ${result.reason} at its ${result.name}${swap}`
+}

@@ -1,0 +1,187 @@
+/** A Linux guest that was found, and everything that can be asked of it by address, symbol, pid or page table. */
+import type { Guest } from '../coordinator/guest.js'
+import { hex } from '../core/address.js'
+import { VmsiftError } from '../core/errors.js'
+import type { PhysicalMemory } from '../core/memory.js'
+import { kernelLog } from '../os/linux/dmesg.js'
+import { type Environment, environment } from '../os/linux/environment.js'
+import { type OpenFile, openFiles } from '../os/linux/files.js'
+import type { LinuxKernel } from '../os/linux/kernel.js'
+import type { LogRecord } from '../os/linux/log/record.js'
+import { type LinuxMapping, maps } from '../os/linux/maps.js'
+import { type LinuxModule, modules } from '../os/linux/modules.js'
+import type { Listing } from '../os/linux/problem.js'
+import { type LinuxProcess, type ProcessOptions, processes } from '../os/linux/processes.js'
+import { type LinuxThread, threads } from '../os/linux/threads.js'
+import type { AddressSpace } from '../paging/address-space.js'
+import type { KernelSymbol, Member } from '../symbols/contract.js'
+import { moduleSymbols } from '../symbols/module-symbols.js'
+import { PhysicalSpace } from './physical-space.js'
+import { TypedReader } from './typed-reads.js'
+
+/** Which space an address belongs to. */
+export type Space =
+  | { readonly kind: 'physical' }
+  | { readonly kind: 'kernel' }
+  | { readonly kind: 'process'; readonly pid: number }
+  | { readonly kind: 'dtb'; readonly dtb: number }
+
+/** Lists and reads of one guest. Everything is read when it is asked for; only the list of processes is kept. */
+export class LinuxGuest implements Disposable {
+  readonly kernel: LinuxKernel
+  /** Guest physical memory at the guest's own addresses. */
+  readonly memory: PhysicalMemory
+  /** The kernel's address space. */
+  readonly kernelSpace: AddressSpace
+  /** What `--base` should have been: not 0 only for a raw image whose guest says that it begins elsewhere. */
+  readonly base: number
+  readonly #guest: Guest
+  #processes: Listing<LinuxProcess> | undefined
+
+  constructor(guest: Guest) {
+    this.#guest = guest
+    this.kernel = guest.kernel
+    this.memory = guest.memory
+    this.base = guest.base
+    this.kernelSpace = guest.openSpace(guest.kernel.dtb)
+  }
+
+  /** Forgets the list of processes: for memory that changes. */
+  refresh(): void {
+    this.#processes = undefined
+  }
+
+  // Names
+
+  /** Address of a kernel symbol. */
+  addressOf(name: string): bigint | undefined {
+    return this.kernel.symbols.addressOf(name)
+  }
+
+  /** All symbols as /proc/kallsyms prints them: the kernel's, then each module's. */
+  *symbols(): Generator<KernelSymbol> {
+    yield* this.kernel.symbols.entries()
+    yield* this.#moduleSymbols()
+  }
+
+  /** The symbols of a name, modules' too. */
+  symbolsNamed(name: string): readonly KernelSymbol[] {
+    const found = this.kernel.symbols.all(name)
+    return found.length > 0 ? found : [...this.#moduleSymbols()].filter(symbol => symbol.name === name)
+  }
+
+  /** The last kernel symbol at or below an address. */
+  nearest(address: bigint): { readonly symbol: KernelSymbol; readonly offset: number } | undefined {
+    return this.kernel.symbols.nearest(address)
+  }
+
+  /** Where a member lies: `member('task_struct', 'thread_info.flags')`. */
+  member(type: string, path: string): Member | undefined {
+    return this.kernel.types.member(type, path)
+  }
+
+  // Lists
+
+  /** Processes; with command lines unless told otherwise. */
+  processes(options?: ProcessOptions): Listing<LinuxProcess> {
+    return processes(this.kernel, this.memory, options)
+  }
+
+  threads(pid: number): Listing<LinuxThread> {
+    return threads(this.kernel, this.process(pid).address)
+  }
+
+  modules(): Listing<LinuxModule> {
+    return modules(this.kernel)
+  }
+
+  maps(pid: number): Listing<LinuxMapping> {
+    return maps(this.kernel, this.#user(pid).mmAddress)
+  }
+
+  files(pid: number): Listing<OpenFile> {
+    return openFiles(this.kernel, this.process(pid).address)
+  }
+
+  environment(pid: number): Environment {
+    const { mmAddress = 0n, dtb } = this.#user(pid)
+    return environment(this.kernel, mmAddress, this.#guest.openSpace(dtb))
+  }
+
+  log(): Listing<LogRecord> {
+    return kernelLog(this.kernel)
+  }
+
+  /**
+   * The process with this pid.
+   * @throws VmsiftError `bad-argument` when there is none.
+   */
+  process(pid: number): LinuxProcess {
+    const found = this.#list().items.find(process => process.pid === pid)
+    if (found !== undefined) return found
+    throw new VmsiftError('bad-argument', `there is no process ${pid}; vmsift ps lists them`, {
+      detail: { pid },
+    })
+  }
+
+  /** Page table of a process; undefined for kernel threads, zombies and pids that don't exist. */
+  pidToDtb(pid: number): number | undefined {
+    return this.#list().items.find(process => process.pid === pid)?.dtb
+  }
+
+  /** Processes that use a page table (flag bits are ignored). */
+  dtbToPids(dtb: number): number[] {
+    const table = this.space({ kind: 'dtb', dtb }).dtb
+    return this.#list()
+      .items.filter(process => process.dtb === table)
+      .map(({ pid }) => pid)
+  }
+
+  // Memory
+
+  /**
+   * The address space of a process, of a page table, or the kernel's.
+   * @throws VmsiftError `bad-argument` for a process that is not there or has no memory of its own.
+   */
+  space(space: Exclude<Space, { kind: 'physical' }>): AddressSpace {
+    if (space.kind === 'kernel') return this.kernelSpace
+    return this.#guest.openSpace(space.kind === 'dtb' ? space.dtb : this.#user(space.pid).dtb)
+  }
+
+  /** Values by address. @throws VmsiftError as `space`. */
+  reader(space: Space): TypedReader {
+    const { pointerBytes } = this.kernel.memory
+    if (space.kind === 'physical') return new TypedReader(new PhysicalSpace(this.memory, pointerBytes))
+    return new TypedReader(this.space(space))
+  }
+
+  *#moduleSymbols(): Generator<KernelSymbol> {
+    const { memory, types } = this.kernel
+    for (const { address } of this.modules().items) yield* moduleSymbols(memory, types, address)
+  }
+
+  #list(): Listing<LinuxProcess> {
+    this.#processes ??= processes(this.kernel, this.memory, { commandLines: false })
+    return this.#processes
+  }
+
+  /** A process with memory of its own. */
+  #user(pid: number): LinuxProcess & { readonly dtb: number } {
+    const process = this.process(pid)
+    const { dtb } = process
+    if (dtb !== undefined) return { ...process, dtb }
+    const why = process.kernelThread
+      ? 'is a kernel thread'
+      : process.state === 'zombie' || process.state === 'dead'
+        ? 'has ended (a zombie)'
+        : `has no page table that can be read (mm ${hex(process.mmAddress ?? 0n)})`
+    throw new VmsiftError('bad-argument', `process ${pid} ${why}: it has no memory of its own`, {
+      detail: { pid },
+    })
+  }
+
+  /** Keeps what was learnt of the guest for the next time. */
+  [Symbol.dispose](): void {
+    this.#guest[Symbol.dispose]()
+  }
+}
