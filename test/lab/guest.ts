@@ -7,12 +7,14 @@ import { type Accelerator, chooseAccelerator } from './accelerator.js'
 import { GuestControl } from './control.js'
 import { type DumpFormat, dumpFormats, dumpGuest } from './dump.js'
 import type { Fill } from './fill.js'
-import { buildInitramfs } from './initramfs.js'
+import { buildInitramfs, LAB_MODULES, SWAP_MODULES } from './initramfs.js'
 import { fetchKernel, type Kernel } from './kernel.js'
 import { MACHINES } from './machine.js'
+import { parseMarkers } from './markers.js'
 import { type QemuProcess, startQemu } from './qemu-process.js'
+import { type QemuRegisters, type QemuTranslation, readRegisters, translations } from './qemu-view.js'
 import { QmpClient } from './qmp.js'
-import { type GuestTruth, readMarkers, readTruth } from './truth.js'
+import { type GuestTruth, parseTruth } from './truth.js'
 import { makeWorkDir } from './work-dir.js'
 
 export interface LabOptions {
@@ -37,6 +39,10 @@ export interface LabOptions {
   readonly initramfs?: Uint8Array
   /** Milliseconds until the boot is given up; default two minutes. */
   readonly timeoutMs?: number
+  /** More to be found: shared and scattered pages, swap, sockets, open files, namespaces (guest/extras.c). */
+  readonly rich?: boolean
+  /** A process that never leaves user mode: `pause` then stops the guest there. */
+  readonly busy?: boolean
   /** More QEMU arguments. */
   readonly qemuArgs?: readonly string[]
   /** Fixed for a reproducible guest; random by default. */
@@ -61,9 +67,13 @@ export interface LabGuest extends AsyncDisposable {
   shell(command: string): Promise<string>
   /** The guest's /proc/kallsyms. */
   kallsyms(): Promise<string>
-  /** Reads the markers anew and stops the guest: from here to `resume`, `truth.markers` are exact. */
+  /** Has the guest tell all it knows and stops it: from here to `resume`, `truth` is what stands in its memory. */
   pause(): Promise<GuestTruth>
   resume(): Promise<void>
+  /** The first processor's registers. The guest should be paused. */
+  registers(): Promise<QemuRegisters>
+  /** QEMU's own translation with the tables that the processor has loaded. */
+  translate(addresses: readonly bigint[]): Promise<readonly QemuTranslation[]>
   /** The dump formats this QEMU and this machine's tools can write. */
   formats(): Promise<DumpFormat[]>
   /** Writes the paused guest's memory (pauses it if need be). */
@@ -80,8 +90,9 @@ const MIB = 1 << 20
  */
 export async function bootLabGuest(options: LabOptions): Promise<LabGuest> {
   const kernel = options.kernel ?? (await fetchKernel())
-  const initramfs = options.initramfs ?? (await buildInitramfs(kernel, options.modules, options.fill))
-  const accelerator = options.accelerator ?? ((kernel.architecture === 'amd64' ? await chooseAccelerator(kernel) : 'tcg'))
+  const initramfs = options.initramfs ?? (await buildInitramfs(kernel, modulesOf(options), options.fill))
+  const accelerator =
+    options.accelerator ?? (kernel.architecture === 'amd64' ? await chooseAccelerator(kernel) : 'tcg')
   const workDir = await makeWorkDir(options.memoryMb * MIB)
   const seed = options.seed ?? randomBytes(8).readBigUInt64LE()
   const files = {
@@ -112,6 +123,10 @@ export async function bootLabGuest(options: LabOptions): Promise<LabGuest> {
   }
 }
 
+function modulesOf({ modules = LAB_MODULES, rich }: LabOptions): readonly string[] {
+  return rich ? [...modules, ...SWAP_MODULES] : modules
+}
+
 interface GuestFiles {
   readonly initrd: string
   readonly memory: string
@@ -130,7 +145,14 @@ async function openGuest(files: GuestFiles, seed: bigint, signal: AbortSignal): 
   const control = await GuestControl.connect(files.control, signal)
   const qmp = await QmpClient.connect(files.qmp, signal)
   await control.ready()
-  return { qmp, control, truth: await readTruth(control, seed) }
+  const truth = await freeze(control, seed)
+  await control.thaw()
+  return { qmp, control, truth }
+}
+
+async function freeze(control: GuestControl, seed: bigint): Promise<GuestTruth> {
+  const markers = parseMarkers(await control.shell('marker report'), seed)
+  return parseTruth(await control.freeze(), markers)
 }
 
 /** The work's result, unless QEMU ends, the kernel panics or the time is over before. */
@@ -183,6 +205,8 @@ function qemuArguments(
     `console=${kind.console} quiet panic=-1 init_on_free=1`,
     hugePages > 0 ? `hugepages=${hugePages}` : '',
     `vmsift.seed=${seed.toString(16)}`,
+    options.rich ? 'vmsift.rich' : '',
+    options.busy ? 'vmsift.busy' : '',
     options.cmdline ?? '',
   ]
   return [
@@ -232,17 +256,21 @@ function labGuest(parts: GuestParts): LabGuest {
     kallsyms: () => control.shell('cat /proc/kallsyms'),
     async pause() {
       if (!paused) {
-        const markers = await readMarkers(control, seed)
+        truth = await freeze(control, seed)
         await qmp.execute('stop')
         paused = true
-        truth = { ...truth, markers }
+        if (parts.options.busy) await stopInUserMode(qmp)
       }
       return truth
     },
     async resume() {
+      if (!paused) return
       await qmp.execute('cont')
+      await control.thaw()
       paused = false
     },
+    registers: () => readRegisters(qmp),
+    translate: addresses => translations(qmp, addresses),
     formats: () => dumpFormats(qmp),
     async dump(format, path) {
       await guest.pause()
@@ -261,4 +289,15 @@ function labGuest(parts: GuestParts): LabGuest {
     },
   }
   return guest
+}
+
+/** Nothing but the busy process has anything to do: most stops find it running. */
+async function stopInUserMode(qmp: QmpClient): Promise<void> {
+  for (let tries = 0; tries < 200; tries++) {
+    if ((await readRegisters(qmp)).userMode) return
+    await qmp.execute('cont')
+    await sleep(2)
+    await qmp.execute('stop')
+  }
+  throw new Error('the lab guest was never seen in user mode')
 }

@@ -13,6 +13,11 @@ import { collectModules } from './modules.js'
 /** The control port needs the first two; qemu_fw_cfg hands VMCOREINFO to QEMU; the others are there to be found. */
 export const LAB_MODULES = ['virtio_pci', 'virtio_console', 'qemu_fw_cfg', 'brd', 'dummy', 'loop']
 
+/** What swap in compressed memory takes; a kernel that has them built in, or not at all, goes without. */
+export const SWAP_MODULES = ['lzo_rle', 'lz4', 'zstd', 'zram']
+
+const MARKER_SOURCES = ['marker.c', 'plant.c', 'extras.c']
+
 /** The archive for `-initrd`, uncompressed. Compiles the marker program. */
 export async function buildInitramfs(
   kernel: Kernel,
@@ -26,7 +31,16 @@ export async function buildInitramfs(
     { path: 'dev/console', mode: CPIO_CHARACTER_DEVICE, device: [5, 1] },
     { path: 'init', mode: CPIO_PROGRAM, data: await readFile(guestFile('init')) },
     { path: 'bin/busybox', mode: CPIO_PROGRAM, data: await readFile(kernel.busybox) },
-    { path: 'bin/marker', mode: CPIO_PROGRAM, data: await compileStatic(guestFile('marker.c'), kernel.architecture) },
+    {
+      path: 'bin/marker',
+      mode: CPIO_PROGRAM,
+      data: await compileStatic(MARKER_SOURCES.map(guestFile), kernel.architecture),
+    },
+    {
+      path: 'bin/witness',
+      mode: CPIO_PROGRAM,
+      data: await compileStatic(guestFile('witness.c'), kernel.architecture),
+    },
     { path: 'lib/modules/order', mode: CPIO_FILE, data: Buffer.from(order) },
     ...modules.map(({ name, data }) => ({ path: `lib/modules/${name}.ko`, mode: CPIO_FILE, data })),
     ...(fill === undefined ? [] : await collectFill(fill)),

@@ -1,5 +1,5 @@
 /** `npm run lab`: boots a guest, prints its truth and writes its memory in the formats asked for. */
-import { mkdir, stat, writeFile } from 'node:fs/promises'
+import { mkdir, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { labAvailable } from './available.js'
@@ -7,7 +7,7 @@ import { ALL_DUMP_FORMATS, type DumpFormat, dumpFileName } from './dump.js'
 import { bootLabGuest, type LabGuest } from './guest.js'
 import { DEFAULT_KERNEL, fetchKernel } from './kernel.js'
 import { isGuestArchitecture, MACHINES } from './machine.js'
-import { toJson } from './truth-json.js'
+import { saveTruth } from './truth-files.js'
 
 const HELP = `npm run lab -- [options]
 
@@ -40,6 +40,8 @@ const { values } = parseArgs({
     'huge-pages': { type: 'string' },
     fill: { type: 'string' },
     shell: { type: 'string', multiple: true, default: [] },
+    rich: { type: 'boolean', default: false },
+    busy: { type: 'boolean', default: false },
     'no-kallsyms': { type: 'boolean', default: false },
     suite: { type: 'string', default: DEFAULT_KERNEL.suite },
     arch: { type: 'string', default: DEFAULT_KERNEL.architecture },
@@ -88,6 +90,8 @@ async function main(): Promise<number> {
     ...(values.fill === undefined
       ? {}
       : { fill: { directory: values.fill, bytes: memoryMb * FILL_SHARE * (1 << 20) } }),
+    rich: values.rich,
+    busy: values.busy,
     ...(values['huge-pages'] === undefined ? {} : { hugePages: Number(values['huge-pages']) }),
   })
   say(`${guest.name}: ${guest.kernel.release}, ${memoryMb} MiB, ${guest.accelerator}`, started)
@@ -106,9 +110,7 @@ async function main(): Promise<number> {
 
 async function writeTruth(guest: LabGuest, out: string): Promise<void> {
   const before = Date.now()
-  if (!values['no-kallsyms']) await writeFile(join(out, 'kallsyms.txt'), await guest.kallsyms())
-  const truth = await guest.pause()
-  await writeFile(join(out, 'truth.json'), toJson({ kernel: guest.kernel, ...truth }))
+  const truth = await saveTruth(guest, out, !values['no-kallsyms'])
   const physical = truth.markers.filter(marker => marker.segments.length === 1).length
   say(
     `truth: ${truth.markers.length} markers (${physical} physically contiguous), ` +

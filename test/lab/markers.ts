@@ -1,6 +1,9 @@
 /** What marker.c plants, as the host knows it: the text comes from the boot's seed and the marker's name. */
 
-export type MarkerEncoding = 'utf8' | 'utf16le' | 'counter'
+import { frameLookup, type PageRun } from './witness.js'
+
+/** A `long` one is UTF-8 too: more than two pages, its text with a filler behind. */
+export type MarkerEncoding = 'utf8' | 'utf16le' | 'counter' | 'long'
 
 /** A stretch of a marker that is contiguous in the guest's physical memory. */
 export interface MarkerSegment {
@@ -41,6 +44,33 @@ export function markerText(seed: bigint, name: string): string {
   return `vmsift-marker:${name}:${token};`
 }
 
+function plantedText(encoding: MarkerEncoding, seed: bigint, name: string, length: number): string {
+  if (encoding === 'counter') return ''
+  const text = markerText(seed, name)
+  if (encoding !== 'long') return text
+  const filler = Array.from({ length: length - text.length }, (_, i) => 97 + ((i * 7) % 26))
+  return text + String.fromCharCode(...filler)
+}
+
+/** The same markers with the frames that these pages have. */
+export function placeMarkers(
+  markers: readonly Marker[],
+  pages: readonly PageRun[],
+  pageBytes: number,
+): Marker[] {
+  const frameOf = frameLookup(pages)
+  return markers.map(marker => {
+    const parts = marker.parts.map(({ gva, length }) => {
+      const at = Number(gva)
+      const frame = frameOf(marker.pid, Math.floor(at / pageBytes))
+      return frame === undefined
+        ? { gva, length }
+        : { gva, length, gpa: frame * pageBytes + (at % pageBytes) }
+    })
+    return { ...marker, parts, segments: joinParts(parts) }
+  })
+}
+
 /** Reads the `MARK` lines that `marker report` prints. */
 export function parseMarkers(report: string, seed: bigint): Marker[] {
   const markers: Marker[] = []
@@ -48,12 +78,13 @@ export function parseMarkers(report: string, seed: bigint): Marker[] {
     const [mark, name, pid, encoding, list] = line.trim().split(' ')
     if (mark !== 'MARK' || name === undefined || list === undefined) continue
     const parts = list.split(',').map(parsePart)
+    const length = parts.reduce((sum, part) => sum + part.length, 0)
     markers.push({
       name,
       pid: Number(pid),
       encoding: encoding as MarkerEncoding,
-      text: encoding === 'counter' ? '' : markerText(seed, name),
-      length: parts.reduce((sum, part) => sum + part.length, 0),
+      text: plantedText(encoding as MarkerEncoding, seed, name, length),
+      length,
       parts,
       segments: joinParts(parts),
     })

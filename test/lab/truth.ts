@@ -1,130 +1,69 @@
-/** The guest's own account of itself, printed by the guest and parsed into plain data. */
-import type { GuestControl } from './control.js'
-import { type Marker, parseMarkers } from './markers.js'
-
-export interface IomemRange {
-  readonly start: number
-  /** Exclusive. */
-  readonly end: number
-  readonly name: string
-  /** Nesting in /proc/iomem: 0 is outermost. */
-  readonly depth: number
-}
-
-export interface GuestModule {
-  readonly name: string
-  readonly size: number
-  readonly base: bigint
-}
-
-export interface GuestMapping {
-  readonly start: bigint
-  readonly end: bigint
-  /** As /proc prints them: `r-xp`. */
-  readonly flags: string
-  readonly path: string
-}
-
-export interface GuestProcess {
-  readonly pid: number
-  readonly ppid: number
-  readonly name: string
-  /** State letter of /proc/PID/stat. */
-  readonly state: string
-  readonly uid: number
-  readonly threads: number
-  readonly maps: readonly GuestMapping[]
-}
+/** The guest's own account of itself at one moment, told by guest/witness.c and parsed into plain data. */
+import { type Marker, placeMarkers } from './markers.js'
+import { type GuestProcess, parseProcess } from './truth-process.js'
+import { type GuestSocket, parseSockets } from './truth-sockets.js'
+import {
+  type GuestModule,
+  type GuestMount,
+  type IomemRange,
+  type KernelMessage,
+  parseIomem,
+  parseKernelLog,
+  parseModules,
+  parseMounts,
+} from './truth-system.js'
+import { type PageRun, parseWitness } from './witness.js'
 
 export interface GuestTruth {
   readonly release: string
+  /** The banner, as /proc/version prints it. */
   readonly version: string
   readonly cmdline: string
+  readonly pageBytes: number
+  /** Seconds since boot, and the boot's wall clock time in seconds of Unix time. */
+  readonly uptimeSeconds: number
+  readonly bootSeconds: number
   readonly iomem: readonly IomemRange[]
   readonly modules: readonly GuestModule[]
+  /** Lines of /proc/swaps. */
+  readonly swaps: readonly string[]
   readonly processes: readonly GuestProcess[]
+  readonly sockets: readonly GuestSocket[]
+  /** By mount namespace: `mnt:[4026531841]`. */
+  readonly mounts: Readonly<Record<string, readonly GuestMount[]>>
+  readonly kernelLog: readonly KernelMessage[]
   readonly markers: readonly Marker[]
+  /** Every page of every process. */
+  readonly pages: readonly PageRun[]
 }
 
-const PROCESS_COMMAND =
-  'for p in /proc/[0-9]*; do [ -e $p/stat ] || continue; echo "@process"; cat $p/stat; ' +
-  'grep -E "^(Uid|Threads):" $p/status; cat $p/maps; done 2>/dev/null; true'
-
-/** Asks for everything but kallsyms. */
-export async function readTruth(control: GuestControl, seed: bigint): Promise<GuestTruth> {
+/** Reads the witness' report. `markers` tells what was planted where; their frames are looked up in the report. */
+export function parseTruth(report: string, markers: readonly Marker[]): GuestTruth {
+  const { files, processes: told, pages, pageBytes } = parseWitness(report)
+  const file = (path: string): string => files.get(path) ?? ''
+  const processes = told.flatMap(process => parseProcess(process) ?? [])
+  const version = file('/proc/version').trim()
   return {
-    release: await control.shell('uname -r'),
-    version: await control.shell('cat /proc/version'),
-    cmdline: await control.shell('cat /proc/cmdline'),
-    iomem: parseIomem(await control.shell('cat /proc/iomem')),
-    modules: parseModules(await control.shell('cat /proc/modules')),
-    processes: parseProcesses(await control.shell(PROCESS_COMMAND)),
-    markers: await readMarkers(control, seed),
+    release: version.split(' ')[2] ?? '',
+    version,
+    cmdline: file('/proc/cmdline').trim(),
+    pageBytes,
+    uptimeSeconds: Number.parseFloat(file('/proc/uptime')),
+    bootSeconds: Number(/^btime (\d+)/m.exec(file('/proc/stat'))?.[1]),
+    iomem: parseIomem(file('/proc/iomem')),
+    modules: parseModules(file('/proc/modules')),
+    swaps: file('/proc/swaps').trim().split('\n').slice(1),
+    processes,
+    sockets: parseSockets(files, processes),
+    mounts: Object.fromEntries(
+      told.flatMap(({ lines, files: own }) => {
+        const namespace = lines.find(([key, value]) => key === 'ns' && value.startsWith('mnt:'))?.[1]
+        const text = own.get('mountinfo') ?? ''
+        return namespace === undefined || text === '' ? [] : [[namespace, parseMounts(text)]]
+      }),
+    ),
+    kernelLog: parseKernelLog(file('/dev/kmsg')),
+    markers: placeMarkers(markers, pages, pageBytes),
+    pages,
   }
-}
-
-/** Asks where the markers lie now: pages move. */
-export async function readMarkers(control: GuestControl, seed: bigint): Promise<Marker[]> {
-  return parseMarkers(await control.shell('marker report'), seed)
-}
-
-export function parseIomem(text: string): IomemRange[] {
-  const ranges: IomemRange[] = []
-  for (const line of text.split('\n')) {
-    const match = /^( *)([0-9a-f]+)-([0-9a-f]+) : (.*)$/.exec(line)
-    if (match === null) continue
-    const [, indent = '', start = '', last = '', name = ''] = match
-    ranges.push({
-      start: Number.parseInt(start, 16),
-      end: Number.parseInt(last, 16) + 1,
-      name,
-      depth: indent.length / 2,
-    })
-  }
-  return ranges
-}
-
-export function parseModules(text: string): GuestModule[] {
-  return text
-    .split('\n')
-    .filter(line => line.includes(' 0x'))
-    .map(line => {
-      const fields = line.split(' ')
-      return { name: fields[0] ?? '', size: Number(fields[1]), base: BigInt(fields[5] ?? '0') }
-    })
-}
-
-export function parseProcesses(text: string): GuestProcess[] {
-  return text
-    .split('@process\n')
-    .slice(1)
-    .map(block => {
-      const [stat = '', ...rest] = block.trimEnd().split('\n')
-      // The name may hold spaces and parentheses: it ends at the last one.
-      const close = stat.lastIndexOf(')')
-      const [state = '', ppid] = stat.slice(close + 2).split(' ')
-      const status = (key: string): number =>
-        Number(
-          rest
-            .find(line => line.startsWith(`${key}:`))
-            ?.split('\t')[1]
-            ?.trim(),
-        )
-      return {
-        pid: Number.parseInt(stat, 10),
-        ppid: Number(ppid),
-        name: stat.slice(stat.indexOf('(') + 1, close),
-        state,
-        uid: status('Uid'),
-        threads: status('Threads'),
-        maps: rest.flatMap(parseMapping),
-      }
-    })
-}
-
-function parseMapping(line: string): GuestMapping[] {
-  const match = /^([0-9a-f]+)-([0-9a-f]+) (\S{4}) \S+ \S+ \d+ *(.*)$/.exec(line)
-  if (match === null) return []
-  const [, start, end, flags = '', path = ''] = match
-  return [{ start: BigInt(`0x${start}`), end: BigInt(`0x${end}`), flags, path }]
 }

@@ -11,6 +11,7 @@
  * the same text from the same seed (markers.ts).
  */
 #define _GNU_SOURCE
+#include "plant.h"
 #include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -24,64 +25,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PAGE 4096UL
-#define HUGE (2UL << 20)
-#define MAX_PARTS 4
 #define PAGE_MARKERS 64
-
-/* "vmsift-marker:" with every character XORed with 0x5a; volatile keeps the compiler from undoing that. */
-static const volatile unsigned char HEAD[] = {0x2c, 0x37, 0x29, 0x33, 0x3c, 0x2e, 0x77,
-                                              0x37, 0x3b, 0x28, 0x31, 0x3f, 0x28, 0x60};
-static uint64_t seed;
-
-static uint64_t token_of(const char *name) {
-  uint64_t hash = 0xcbf29ce484222325ULL;
-  for (; *name; name++) hash = (hash ^ (unsigned char)*name) * 0x100000001b3ULL;
-  uint64_t z = (seed ^ hash) + 0x9e3779b97f4a7c15ULL;
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-  return z ^ (z >> 31);
-}
-
-static unsigned length_of(const char *name) { return sizeof HEAD + strlen(name) + 1 + 16 + 1; }
-
-static char char_of(const char *name, uint64_t token, unsigned i) {
-  if (i < sizeof HEAD) return HEAD[i] ^ 0x5a;
-  i -= sizeof HEAD;
-  unsigned n = strlen(name);
-  if (i < n) return name[i];
-  i -= n;
-  if (i == 0) return ':';
-  if (i == 17) return ';';
-  return "0123456789abcdef"[(token >> (60 - 4 * (i - 1))) & 15];
-}
-
-static void write_text(volatile char *to, const char *name, unsigned from, unsigned count, unsigned stride) {
-  uint64_t token = token_of(name);
-  for (unsigned i = 0; i < count; i++) {
-    to[i * stride] = char_of(name, token, from + i);
-    if (stride == 2) to[i * stride + 1] = 0;
-  }
-}
-
-static void record(const char *name, const char *encoding, unsigned parts, volatile void *const *va,
-                   const unsigned *length) {
-  char path[128];
-  snprintf(path, sizeof path, "/run/markers/%s", name);
-  FILE *file = fopen(path, "w");
-  if (!file) { perror(path); exit(1); }
-  fprintf(file, "%s %d %s", name, getpid(), encoding);
-  for (unsigned i = 0; i < parts; i++) fprintf(file, " %lx %u", (unsigned long)va[i], length[i]);
-  fprintf(file, "\n");
-  fclose(file);
-}
-
-/* One virtually contiguous marker. */
-static void plant(const char *name, volatile void *at) {
-  unsigned length = length_of(name);
-  write_text(at, name, 0, length, 1);
-  record(name, "utf8", 1, &at, &length);
-}
 
 /* One marker in two pieces: the first `cut` bytes end before `first_end`, the rest starts at `second`. */
 static void plant_cut(const char *name, volatile char *first_end, volatile char *second, unsigned cut) {
@@ -93,38 +37,15 @@ static void plant_cut(const char *name, volatile char *first_end, volatile char 
   record(name, "utf8", 2, va, lengths);
 }
 
-static void *map(size_t length, int flags) {
-  void *at = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | flags, -1, 0);
-  if (at == MAP_FAILED) { perror("mmap"); exit(1); }
-  return at;
-}
-
-/* Frame number of a page of process `pid`'s, 0 when it has none. */
-static uint64_t frame_of(int pagemap, uint64_t va) {
-  uint64_t entry = 0;
-  if (pread(pagemap, &entry, 8, va / PAGE * 8) != 8) return 0;
-  return entry >> 63 ? entry & ((1ULL << 55) - 1) : 0;
-}
-
-static int open_pagemap(int pid) {
-  char path[64];
-  snprintf(path, sizeof path, "/proc/%d/pagemap", pid);
-  return open(path, O_RDONLY);
-}
-
 static char in_data[128] = "filled at run time";
 static char in_bss[128];
 
 static void plant_split_frames(void) {
-  size_t length = 256 * PAGE;
   int pagemap = open_pagemap(getpid());
-  char *at = map(length, MAP_PRIVATE);
-  /* Touching far pages in turn makes neighbours in address strangers in frame. */
-  for (size_t i = 0; i < 16; i++)
-    for (size_t page = i; page < 256; page += 16) at[page * PAGE] = 1;
+  char *at = map_scattered(256);
   for (size_t page = 0; page + 1 < 256; page++) {
-    char *end = at + (page + 1) * PAGE;
-    uint64_t one = frame_of(pagemap, (uint64_t)end - 1), other = frame_of(pagemap, (uint64_t)end);
+    char *end = at + (page + 1) * page_bytes;
+    uint64_t one = frame_of(pagemap, (uintptr_t)end - 1), other = frame_of(pagemap, (uintptr_t)end);
     if (!one || !other || one + 1 == other) continue;
     const char *name = "split-frames";
     plant(name, end - length_of(name) / 2);
@@ -138,8 +59,8 @@ static void plant_files(void) {
   const char *names[2] = {"file-shared", "file-private"};
   for (int i = 0; i < 2; i++) {
     int fd = open(paths[i], O_RDWR | O_CREAT, 0600);
-    if (fd < 0 || ftruncate(fd, 2 * PAGE) != 0) { perror(paths[i]); exit(1); }
-    char *at = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, i ? MAP_PRIVATE : MAP_SHARED, fd, 0);
+    if (fd < 0 || ftruncate(fd, 2 * page_bytes) != 0) { perror(paths[i]); exit(1); }
+    char *at = mmap(NULL, 2 * page_bytes, PROT_READ | PROT_WRITE, i ? MAP_PRIVATE : MAP_SHARED, fd, 0);
     if (at == MAP_FAILED) { perror(paths[i]); exit(1); }
     plant(names[i], at + 1000);
     close(fd);
@@ -153,33 +74,34 @@ static void plant_general(void) {
   plant("bss", in_bss);
   char *heap = malloc(4096);
   plant("heap", heap + 333);
-  plant("anonymous", (char *)map(PAGE, MAP_PRIVATE) + 77);
-  plant("shared", (char *)map(PAGE, MAP_SHARED) + 78);
-  plant("page-start", map(PAGE, MAP_PRIVATE));
-  char *end = (char *)map(PAGE, MAP_PRIVATE) + PAGE;
+  plant("anonymous", (char *)map(page_bytes, MAP_PRIVATE) + 77);
+  plant("shared", (char *)map(page_bytes, MAP_SHARED) + 78);
+  plant("page-start", map(page_bytes, MAP_PRIVATE));
+  char *end = (char *)map(page_bytes, MAP_PRIVATE) + page_bytes;
   plant("page-end", end - length_of("page-end"));
-  char *readonly = map(PAGE, MAP_PRIVATE);
+  char *readonly = map(page_bytes, MAP_PRIVATE);
   plant("read-only", readonly + 501);
-  mprotect(readonly, PAGE, PROT_READ);
-  char *none = map(PAGE, MAP_PRIVATE);
+  mprotect(readonly, page_bytes, PROT_READ);
+  char *none = map(page_bytes, MAP_PRIVATE);
   plant("prot-none", none + 601);
-  mprotect(none, PAGE, PROT_NONE);
-  char *code = map(PAGE, MAP_PRIVATE);
+  mprotect(none, page_bytes, PROT_NONE);
+  char *code = map(page_bytes, MAP_PRIVATE);
   plant("executable", code + 701);
-  mprotect(code, PAGE, PROT_READ | PROT_EXEC);
+  mprotect(code, page_bytes, PROT_READ | PROT_EXEC);
   plant_files();
 
   const char *wide = "utf16";
-  volatile void *at = (char *)map(PAGE, MAP_PRIVATE) + 801;
+  volatile void *at = (char *)map(page_bytes, MAP_PRIVATE) + 801;
   unsigned length = 2 * length_of(wide);
   write_text(at, wide, 0, length_of(wide), 2);
   record(wide, "utf16le", 1, &at, &length);
 
   plant_split_frames();
-  char *area = map(2 * HUGE, MAP_PRIVATE);
-  char *aligned = (char *)(((uint64_t)area + HUGE - 1) / HUGE * HUGE);
-  madvise(aligned, HUGE, MADV_HUGEPAGE);
-  plant("thp", aligned + HUGE / 2 - 20);
+  if (huge_bytes == 0) return;
+  char *area = map(2 * huge_bytes, MAP_PRIVATE);
+  char *aligned = (char *)(((uintptr_t)area + huge_bytes - 1) / huge_bytes * huge_bytes);
+  madvise(aligned, huge_bytes, MADV_HUGEPAGE);
+  plant("thp", aligned + huge_bytes / 2 - 20);
 }
 
 struct huge { uint64_t frame; char *at; };
@@ -195,24 +117,24 @@ static void plant_huge(unsigned count) {
   int pagemap = open_pagemap(getpid());
   unsigned have = 0;
   for (unsigned i = 0; i < count; i++) {
-    char *at = mmap(NULL, HUGE, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | MAP_PRIVATE | MAP_HUGETLB, -1, 0);
+    char *at = mmap(NULL, huge_bytes, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | MAP_PRIVATE | MAP_HUGETLB, -1, 0);
     if (at == MAP_FAILED) break;
     at[0] = 1;
-    pages[have++] = (struct huge){frame_of(pagemap, (uint64_t)at), at};
+    pages[have++] = (struct huge){frame_of(pagemap, (uintptr_t)at), at};
   }
   close(pagemap);
   if (have == 0) return;
   qsort(pages, have, sizeof *pages, by_frame);
   char name[32];
   for (unsigned i = 0; i + 1 < have; i++) {
-    if (pages[i].frame + HUGE / PAGE != pages[i + 1].frame) continue;
+    if (pages[i].frame + huge_bytes / page_bytes != pages[i + 1].frame) continue;
     snprintf(name, sizeof name, "joint-%02u", i);
-    plant_cut(name, pages[i].at + HUGE, pages[i + 1].at, 1 + i * 7 % (length_of(name) - 1));
+    plant_cut(name, pages[i].at + huge_bytes, pages[i + 1].at, 1 + i * 7 % (length_of(name) - 1));
   }
   /* Every way a marker can be cut in two by a page boundary. */
   for (unsigned i = 0; i < PAGE_MARKERS; i++) {
     snprintf(name, sizeof name, "page-%02u", i);
-    plant(name, pages[have / 2].at + (i + 1) * PAGE - 1 - i % (length_of(name) - 1));
+    plant(name, pages[have / 2].at + (i + 1) * page_bytes - 1 - i % (length_of(name) - 1));
   }
 }
 
@@ -238,8 +160,7 @@ static void tick(void) {
   volatile void *at = &counter;
   unsigned length = sizeof counter;
   record("ticker", "counter", 1, &at, &length);
-  FILE *ready = fopen("/run/ready/ticker", "w");
-  if (ready) fclose(ready);
+  say_ready("ticker");
   for (;;) { counter++; usleep(50000); }
 }
 
@@ -259,11 +180,11 @@ static int report(void) {
     printf("MARK %s %d %s ", name, pid, encoding);
     while (fscanf(file, "%lx %u", &va, &length) == 2) {
       for (unsigned done = 0; done < length;) {
-        unsigned step = PAGE - (va + done) % PAGE;
+        unsigned step = page_bytes - (va + done) % page_bytes;
         if (step > length - done) step = length - done;
         uint64_t frame = frame_of(pagemap, va + done);
         printf("%s0x%lx:%u:", any++ ? "," : "", va + done, step);
-        if (frame) printf("0x%" PRIx64, frame * PAGE + (va + done) % PAGE);
+        if (frame) printf("0x%" PRIx64, frame * page_bytes + (va + done) % page_bytes);
         else printf("-");
         done += step;
       }
@@ -277,9 +198,7 @@ static int report(void) {
 }
 
 int main(int argc, char **argv) {
-  FILE *file = fopen("/run/seed", "r");
-  if (!file || fscanf(file, "%" SCNx64, &seed) != 1) { perror("/run/seed"); return 1; }
-  fclose(file);
+  if (plant_setup() != 0) return 1;
   if (argc > 1 && strcmp(argv[1], "report") == 0) return report();
   if (argc < 3 || strcmp(argv[1], "plant") != 0) return 2;
   const char *kind = argv[2];
@@ -288,11 +207,8 @@ int main(int argc, char **argv) {
   else if (strcmp(kind, "threads") == 0) plant_threads();
   else if (strcmp(kind, "ticker") == 0) tick();
   else if (strcmp(kind, "zombie") == 0) { if (fork() == 0) _exit(0); }
-  else if (strcmp(kind, "name") == 0) { prctl(PR_SET_NAME, argv[3]); plant("long-name", map(PAGE, MAP_PRIVATE)); }
-  else plant(kind, map(PAGE, MAP_PRIVATE));
-  char path[128];
-  snprintf(path, sizeof path, "/run/ready/%s", kind);
-  FILE *ready = fopen(path, "w");
-  if (ready) fclose(ready);
+  else if (strcmp(kind, "name") == 0) { prctl(PR_SET_NAME, argv[3]); plant("long-name", map(page_bytes, MAP_PRIVATE)); }
+  else if (!plant_extra(kind, argc, argv)) plant(kind, map(page_bytes, MAP_PRIVATE));
+  say_ready(kind);
   for (;;) pause();
 }
