@@ -1,6 +1,7 @@
 /** Scan events as NDJSON. Field names and order are the contract of the command line. */
 import { hex } from '../core/address.js'
 import type { GapEvent, MatchEvent, RuleEvent, SummaryEvent } from '../scan/events.js'
+import type { Owner } from '../space/guest-spaces.js'
 import type { ScanRenderer } from './scan-renderer.js'
 
 const HEX: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
@@ -15,13 +16,19 @@ export class JsonRenderer implements ScanRenderer {
   event(event: MatchEvent | RuleEvent | GapEvent): string {
     if (event.type === 'match') return this.#match(event)
     if (event.type === 'gap')
-      return line({ type: 'gap', pa: hex(event.gpa), length: event.length, reason: event.reason })
+      return line({
+        type: 'gap',
+        ...(event.gpa === undefined ? { va: hex(event.va), pid: event.pid } : { pa: hex(event.gpa) }),
+        length: event.length,
+        reason: event.reason,
+      })
     return line({
       type: 'rule',
       rule: event.rule,
       namespace: event.namespace,
       tags: event.tags,
       meta: event.meta,
+      pid: event.pid,
     })
   }
 
@@ -47,8 +54,10 @@ export class JsonRenderer implements ScanRenderer {
 
   #match(event: MatchEvent): string {
     const context = event.context === undefined ? '' : `,"context":"${hexBytes(event.context)}"`
-    const place = `"pa":"0x${event.gpa.toString(16)}","length":${event.length}`
-    return `${this.#head(event)}${place},"data":"${hexBytes(event.data)}"${context}}\n`
+    const space = event.va === undefined ? '' : `,"va":"${hex(event.va)}","pid":${event.pid}`
+    const place = `"pa":"0x${event.gpa.toString(16)}"${space},"length":${event.length}`
+    const owners = event.owners === undefined ? '' : `,"owners":${ownersText(event.owners)}`
+    return `${this.#head(event)}${place},"data":"${hexBytes(event.data)}"${context}${owners}}\n`
   }
 
   #head(event: MatchEvent): string {
@@ -61,6 +70,10 @@ export class JsonRenderer implements ScanRenderer {
     }
     return head
   }
+}
+
+function ownersText(owners: readonly Owner[]): string {
+  return JSON.stringify(owners.map(({ va, ...owner }) => ({ ...owner, va: hex(va) })))
 }
 
 /** Bytes as hexadecimal digits, lower case. */

@@ -1,7 +1,9 @@
 /** Scan events for a person: a table with fixed columns, so that rows can be printed as they come. */
+import { hex } from '../core/address.js'
 import type { GapReason, MemoryRun } from '../core/memory.js'
 import { findRun } from '../core/runs.js'
 import type { GapEvent, MatchEvent, RuleEvent, SummaryEvent } from '../scan/events.js'
+import type { Owner } from '../space/guest-spaces.js'
 import type { Colors } from './colors.js'
 import { clip, escapeBytes, escapeText } from './escape.js'
 import { hexdump } from './hexdump.js'
@@ -10,6 +12,10 @@ import { formatBytes, formatRate, formatSeconds, plural } from './units.js'
 
 const RULE_COLUMNS = 28
 const DATA_COLUMNS = 64
+const PID_COLUMNS = 7
+const VIRTUAL_DIGITS = 16
+/** Owners of a match that are shown; a page of a shared library has hundreds. */
+const SHOWN_OWNERS = 4
 
 interface GapCount {
   ranges: number
@@ -35,7 +41,7 @@ export class TableRenderer implements ScanRenderer {
   }
 
   event(event: MatchEvent | RuleEvent | GapEvent): string {
-    if (event.type === 'match') return this.#heading() + this.#match(event)
+    if (event.type === 'match') return this.#heading(event.va !== undefined) + this.#match(event)
     if (event.type === 'rule') return this.#rule(event)
     const count = this.#gaps.get(event.reason) ?? { ranges: 0, bytes: 0 }
     count.ranges++
@@ -63,28 +69,31 @@ export class TableRenderer implements ScanRenderer {
     return `${text}\n${await this.#gapTable()}`
   }
 
-  #heading(): string {
+  #heading(virtual: boolean): string {
     if (this.#headed) return ''
     this.#headed = true
-    return `${this.#colors.bold(`${'ADDRESS'.padEnd(this.#digits + 2)}  LENGTH  ${'PATTERN'.padEnd(RULE_COLUMNS)}  DATA`)}\n`
+    const digits = virtual ? VIRTUAL_DIGITS : this.#digits
+    const pid = virtual ? `${'PID'.padStart(PID_COLUMNS)}  ` : ''
+    const columns = `${pid}${'ADDRESS'.padEnd(digits + 2)}  LENGTH  ${'PATTERN'.padEnd(RULE_COLUMNS)}  DATA`
+    return `${this.#colors.bold(columns)}\n`
   }
 
   #match(event: MatchEvent): string {
     const { cyan, dim } = this.#colors
-    const address = `0x${event.gpa.toString(16).padStart(this.#digits, '0')}`
+    const virtual = event.va !== undefined
+    const digits = virtual ? VIRTUAL_DIGITS : this.#digits
+    const at = event.va ?? BigInt(event.gpa)
+    const pid = virtual ? `${String(event.pid).padStart(PID_COLUMNS)}  ` : ''
     const name = escapeText(event.pattern === undefined ? event.rule : `${event.rule} ${event.pattern}`)
     const data = clip(escapeBytes(event.data), DATA_COLUMNS)
     const length = String(event.length).padStart(6)
-    const row = `${cyan(address)}  ${length}  ${clip(name, RULE_COLUMNS).padEnd(RULE_COLUMNS)}  ${data}\n`
-    if (event.context === undefined) return row
-    const start =
-      event.gpa -
-      bytesBefore(
-        event.context,
-        event.data,
-        Math.min(this.#contextBytes, event.gpa - this.#runStart(event.gpa)),
-      )
-    return row + dim(hexdump(event.context, start, this.#digits, '    '))
+    const address = cyan(`0x${at.toString(16).padStart(digits, '0')}`)
+    const row = `${pid}${address}  ${length}  ${clip(name, RULE_COLUMNS).padEnd(RULE_COLUMNS)}  ${data}\n`
+    const owners = event.owners === undefined ? '' : dim(ownersText(event.owners))
+    if (event.context === undefined) return row + owners
+    const room = virtual ? this.#contextBytes : event.gpa - this.#runStart(event.gpa)
+    const before = bytesBefore(event.context, event.data, Math.min(this.#contextBytes, room))
+    return row + owners + dim(hexdump(event.context, at - BigInt(before), digits, '    '))
   }
 
   #runStart(gpa: number): number {
@@ -93,7 +102,9 @@ export class TableRenderer implements ScanRenderer {
 
   #rule(event: RuleEvent): string {
     const tags = event.tags.length === 0 ? '' : ` [${event.tags.map(escapeText).join(' ')}]`
-    return `${this.#colors.bold('rule')} ${escapeText(`${event.namespace}:${event.rule}`)}${tags}\n`
+    const where =
+      event.pid === undefined ? '' : ` in ${event.pid === 0 ? 'the kernel' : `process ${event.pid}`}`
+    return `${this.#colors.bold('rule')} ${escapeText(`${event.namespace}:${event.rule}`)}${tags}${where}\n`
   }
 
   async #gapTable(): Promise<string> {
@@ -111,6 +122,16 @@ export class TableRenderer implements ScanRenderer {
       ])
     return `${table}\n`
   }
+}
+
+/** Who maps a match, on a line of its own. */
+function ownersText(owners: readonly Owner[]): string {
+  if (owners.length === 0) return '    no owner\n'
+  const shown = owners
+    .slice(0, SHOWN_OWNERS)
+    .map(({ pid, process, va }) => `${escapeText(process)} (${pid}) at ${hex(va)}`)
+  const more = owners.length > SHOWN_OWNERS ? `, and ${owners.length - SHOWN_OWNERS} more` : ''
+  return `    ${shown.join(', ')}${more}\n`
 }
 
 /** Where the match begins in its context: `most` bytes in, unless memory begins later than that. */
