@@ -1,0 +1,109 @@
+import { describe, expect, test } from 'vitest'
+import { checkIntegrity } from '../../../src/os/linux/integrity.js'
+import { crossCheckModules } from '../../../src/os/linux/module-crosscheck.js'
+import { modules } from '../../../src/os/linux/modules.js'
+import { type DemoGuest, openDemo } from '../../helpers/demo-kernel.js'
+
+function find(guest: DemoGuest, name: string) {
+  const module = modules(guest.kernel).items.find(item => item.name === name)
+  if (module === undefined) throw new Error(`no module ${name}`)
+  return module
+}
+
+function hide(guest: DemoGuest, name: string): bigint {
+  const { address } = find(guest, name)
+  guest.unlink(address + guest.offset('module', 'list'))
+  return address
+}
+
+describe('modules of a real guest', () => {
+  test('lists them as /proc/modules does', async () => {
+    const guest = await openDemo()
+    const { items, problems } = modules(guest.kernel)
+    expect(problems).toEqual([])
+    expect(items.map(({ name, size, state }) => [name, size, state])).toEqual([
+      ['dummy', 16384, 'live'],
+      ['qemu_fw_cfg', 20480, 'live'],
+    ])
+    expect(items.every(({ base, ranges }) => ranges[0]?.start === base && base % 4096n === 0n)).toBe(true)
+  })
+
+  test('every way of looking finds the same ones', async () => {
+    const guest = await openDemo()
+    const { items, available, problems } = crossCheckModules(guest.kernel)
+    expect(problems).toEqual([])
+    expect(available).toEqual({ list: true, sysfs: true, tree: true, memory: true })
+    expect(
+      items.map(({ module, verdict, sources }) => [module.name, verdict, Object.values(sources)]),
+    ).toEqual([
+      ['dummy', 'listed', [true, true, true, true]],
+      ['qemu_fw_cfg', 'listed', [true, true, true, true]],
+    ])
+  })
+})
+
+describe('modules that hide', () => {
+  test('one that left the list is still in sysfs, in the tree and in memory', async () => {
+    const guest = await openDemo()
+    hide(guest, 'dummy')
+    expect(modules(guest.kernel).items.map(({ name }) => name)).toEqual(['qemu_fw_cfg'])
+    expect(crossCheckModules(guest.kernel).items.filter(({ verdict }) => verdict === 'hidden')).toMatchObject(
+      [{ module: { name: 'dummy' }, sources: { list: false, sysfs: true, tree: true, memory: true } }],
+    )
+  })
+
+  test('one that left every list is found in memory', async () => {
+    const guest = await openDemo()
+    const address = hide(guest, 'dummy')
+    guest.unlink(address + guest.offset('module', 'mkobj.kobj.entry'))
+    guest.pointer(guest.symbol('mod_tree') + guest.offset('mod_tree_root', 'root.tree'), 0n)
+    guest.pointer(guest.symbol('mod_tree') + guest.offset('mod_tree_root', 'root.tree') + 8n, 0n)
+    expect(crossCheckModules(guest.kernel).items.filter(({ verdict }) => verdict === 'hidden')).toMatchObject(
+      [{ module: { name: 'dummy' }, sources: { list: false, sysfs: false, tree: false, memory: true } }],
+    )
+  })
+})
+
+describe('pointers to code', () => {
+  test('all of an honest guest lead where they should', async () => {
+    const guest = await openDemo()
+    const { items, problems, checked } = checkIntegrity(guest.kernel, guest.memory)
+    expect(items).toEqual([])
+    expect(problems).toEqual([])
+    expect(checked.get('sys_call_table')).toBe(451)
+    expect(checked.get('idt_table')).toBe(256)
+    expect(checked.get('operations')).toBeGreaterThan(5000)
+  })
+
+  test('a system call that leads into a module, or nowhere, is told with its number', async () => {
+    const guest = await openDemo()
+    const table = guest.symbol('sys_call_table')
+    const { base } = find(guest, 'dummy')
+    guest.pointer(table + 59n * 8n, base + 0x20n)
+    guest.pointer(table + 450n * 8n, 0xffff_c900_1234_5678n)
+    expect(checkIntegrity(guest.kernel, guest.memory).items).toEqual([
+      { where: 'sys_call_table', index: 59, address: base + 0x20n, owner: { kind: 'module', name: 'dummy' } },
+      { where: 'sys_call_table', index: 450, address: 0xffff_c900_1234_5678n, owner: { kind: 'nobody' } },
+    ])
+  })
+
+  test('an interrupt gate that leads out of the kernel is told with its vector', async () => {
+    const guest = await openDemo()
+    const gate = guest.symbol('idt_table') + 14n * 16n
+    guest.write(gate, Uint8Array.of(0x34, 0x12))
+    guest.write(gate + 6n, Uint8Array.of(0x80, 0xc0, 0xff, 0xff, 0xff, 0xff))
+    expect(checkIntegrity(guest.kernel, guest.memory).items).toMatchObject([
+      { where: 'idt_table', index: 14, address: 0xffff_ffff_c080_1234n },
+    ])
+  })
+
+  test('a table of operations that leads into the code of a hidden module is told', async () => {
+    const guest = await openDemo()
+    const { base } = find(guest, 'dummy')
+    hide(guest, 'dummy')
+    guest.pointer(guest.symbol('tcp4_seq_ops') + guest.offset('seq_operations', 'show'), base + 0x40n)
+    expect(checkIntegrity(guest.kernel, guest.memory).items).toEqual([
+      { where: 'tcp4_seq_ops', index: 3, address: base + 0x40n, owner: { kind: 'nobody' } },
+    ])
+  })
+})
