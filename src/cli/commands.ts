@@ -64,6 +64,36 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./files-command.js'),
   },
   {
+    name: 'net',
+    arguments: '<target>',
+    summary: 'sockets',
+    load: () => import('./net-command.js'),
+  },
+  {
+    name: 'threads',
+    arguments: '<target>',
+    summary: 'threads of the processes',
+    load: () => import('./threads-command.js'),
+  },
+  {
+    name: 'mounts',
+    arguments: '<target>',
+    summary: 'what is mounted where',
+    load: () => import('./mounts-command.js'),
+  },
+  {
+    name: 'env',
+    arguments: '<target>',
+    summary: 'environment of a process',
+    load: () => import('./env-command.js'),
+  },
+  {
+    name: 'integrity',
+    arguments: '<target>',
+    summary: 'kernel pointers that lead out of its code',
+    load: () => import('./integrity-command.js'),
+  },
+  {
     name: 'dmesg',
     arguments: '<target>',
     summary: "the kernel's log",

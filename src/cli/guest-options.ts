@@ -1,5 +1,6 @@
 /** Options of the commands that need the guest's system, and opening it. */
 import type { Command } from 'commander'
+import type { GuestOptions as GuestSearch } from '../coordinator/guest.js'
 import type { Target } from '../coordinator/target.js'
 import type { LinuxGuest } from '../introspect/linux-guest.js'
 import type { Listing, Problem } from '../os/linux/problem.js'
@@ -41,11 +42,16 @@ export async function withGuest(
   ])
   using target = await openTarget(path, opening)
   if (options.quiet !== true) target.warnings.forEach(tell)
-  using guest = await openLinuxGuest(target, {
+  using guest = await openLinuxGuest(target, guestOptions(options))
+  return await work(guest, target)
+}
+
+/** What `openGuest` takes. */
+export function guestOptions(options: GuestOptions): GuestSearch {
+  return {
     openBase: options.base === undefined,
     ...(options.symbols !== undefined && { symbols: options.symbols }),
-  })
-  return await work(guest, target)
+  }
 }
 
 /** Tells what was wrong in the guest's own structures; the exit code says whether memory was missing. */

@@ -1,21 +1,18 @@
 /** `vmsift info`: what an image is and where its memory lies. */
 import type { Command } from 'commander'
+import type { Guest } from '../coordinator/guest.js'
 import type { Target } from '../coordinator/target.js'
 import { hex } from '../core/address.js'
 import type { Run } from './define.js'
 import { escapeText } from './escape.js'
 import { EXIT } from './exit-codes.js'
+import { addGuestOptions, type GuestOptions, guestOptions } from './guest-options.js'
 import { NUMBERS_HELP } from './help.js'
 import { outputFor } from './output.js'
 import { line } from './scan-json.js'
-import { addTargetOptions, openOptions, type TargetOptions } from './targets.js'
+import { openOptions } from './targets.js'
 import { tell } from './tell.js'
 import { formatBytes } from './units.js'
-
-interface InfoOptions extends TargetOptions {
-  readonly json?: boolean
-  readonly quiet?: boolean
-}
 
 const SHOWN_RUNS = 16
 
@@ -28,48 +25,66 @@ Examples:
 
 /** Describes the command. */
 export function define(command: Command, run: (work: Run) => Promise<void>): void {
-  addTargetOptions(command)
-    .description("Tell an image's format, the guest's architecture and its memory ranges.")
-    .option('--json', 'one JSON object')
-    .option('-q, --quiet', 'no warnings')
+  addGuestOptions(command)
+    .description("Tell an image's format, its memory ranges, and the system that runs in the guest.")
     .addHelpText('after', HELP)
-    .action((path: string, options: InfoOptions) => run(() => infoCommand(path, options)))
+    .action((path: string, options: GuestOptions) => run(() => infoCommand(path, options)))
 }
 
-async function infoCommand(path: string, options: InfoOptions): Promise<number> {
+async function infoCommand(path: string, options: GuestOptions): Promise<number> {
   const opening = openOptions(path, options)
-  const [{ openTarget }, { describeMatcher }] = await Promise.all([
+  const [{ openTarget }, { describeMatcher }, { openGuest }] = await Promise.all([
     import('../coordinator/target.js'),
     import('../patterns/compile.js'),
+    import('../coordinator/guest.js'),
   ])
   using target = await openTarget(path, opening)
   if (options.quiet !== true) target.warnings.forEach(tell)
-  const matcher = await describeMatcher('auto')
+  using guest = await openGuest(target, guestOptions(options))
+  const matcher = describeMatcher('auto')
   const output = outputFor(undefined)
   await output.write(
-    options.json === true ? line(infoFields(target, matcher)) : await infoTable(target, matcher),
+    options.json === true
+      ? line(infoFields(target, guest, matcher))
+      : await infoTable(target, guest, matcher),
   )
   await output.end()
   return EXIT.done
 }
 
-function infoFields(target: Target, matcher: string): Record<string, unknown> {
+function infoFields(target: Target, guest: Guest | undefined, matcher: string): Record<string, unknown> {
   return {
     target: target.path,
     format: target.format,
     live: false,
     writable: false,
-    architecture: target.architecture ?? null,
+    architecture: guest?.kernel.architecture ?? target.architecture ?? null,
     bytes: target.bytes,
     maxAddress: hex(target.maxAddress),
     runs: target.runs.map(run => ({ pa: hex(run.gpa), length: run.length })),
     vcpus: target.notes.cpus.length === 0 ? null : target.notes.cpus.length,
-    os: null,
+    os: guest === undefined ? null : osFields(guest),
     matcher,
   }
 }
 
-async function infoTable(target: Target, matcher: string): Promise<string> {
+function osFields({ family, kernel, base }: Guest): Record<string, unknown> {
+  return {
+    family,
+    version: kernel.release,
+    kernelBase: hex(kernel.kernelBase),
+    kaslrOffset: hex(kernel.kaslrOffset),
+    dtb: hex(kernel.dtb),
+    banner: kernel.banner,
+    paging: kernel.paging.name,
+    symbols: kernel.symbols.source,
+    types: kernel.types.source,
+    derived: kernel.derived,
+    ...(base === 0 ? {} : { base: hex(base) }),
+  }
+}
+
+async function infoTable(target: Target, guest: Guest | undefined, matcher: string): Promise<string> {
   const { default: Table } = await import('cli-table3')
   const table = new Table({ style: { head: [], border: [], compact: true } })
   const ranges = target.runs
@@ -77,10 +92,10 @@ async function infoTable(target: Target, matcher: string): Promise<string> {
     .map(run => `${hex(run.gpa)} - ${hex(run.gpa + run.length)}  ${formatBytes(run.length)}`)
   if (target.runs.length > SHOWN_RUNS)
     ranges.push(`and ${target.runs.length - SHOWN_RUNS} more; --json lists all`)
-  const rows: [string, string][] = [
+  const rows: (readonly [string, string])[] = [
     ['target', escapeText(target.path)],
     ['format', target.format],
-    ['architecture', target.architecture ?? 'not told by the image'],
+    ['architecture', guest?.kernel.architecture ?? target.architecture ?? 'not recognised'],
     ['memory', `${formatBytes(target.bytes)} (${target.bytes} bytes)`],
     ['highest address', hex(target.maxAddress)],
     ['ranges (end exclusive)', ranges.join('\n')],
@@ -88,11 +103,28 @@ async function infoTable(target: Target, matcher: string): Promise<string> {
       'processors',
       target.notes.cpus.length === 0 ? 'not told by the image' : String(target.notes.cpus.length),
     ],
-    ['kernel', kernelRelease(target) ?? 'not told by the image'],
+    ...(guest === undefined
+      ? [['kernel', kernelRelease(target) ?? 'none recognised'] as const]
+      : osRows(guest)),
     ['search engine', matcher],
   ]
-  table.push(...rows)
+  table.push(...rows.map(([name, value]) => [name, value]))
   return `${table}\n`
+}
+
+function osRows({ kernel, base }: Guest): (readonly [string, string])[] {
+  const derived = kernel.derived.map(escapeText)
+  return [
+    ['kernel', `Linux ${escapeText(kernel.release)}`],
+    [
+      'kernel at',
+      `${hex(kernel.kernelBase)} (moved by ${hex(kernel.kaslrOffset)}), page table ${hex(kernel.dtb)}`,
+    ],
+    ['paging', kernel.paging.name],
+    ['symbols, types from', `${kernel.symbols.source}, ${kernel.types.source}`],
+    ...(derived.length === 0 ? [] : [['derived', derived.join('\n')] as const]),
+    ...(base === 0 ? [] : [['memory begins at', hex(base)] as const]),
+  ]
 }
 
 /** The kernel's release as VMCOREINFO tells it. */

@@ -10,8 +10,10 @@ import type { LinuxKernel } from '../os/linux/kernel.js'
 import type { LogRecord } from '../os/linux/log/record.js'
 import { type LinuxMapping, maps } from '../os/linux/maps.js'
 import { type LinuxModule, modules } from '../os/linux/modules.js'
+import { type Mount, mounts } from '../os/linux/mounts.js'
 import type { Listing } from '../os/linux/problem.js'
 import { type LinuxProcess, type ProcessOptions, processes } from '../os/linux/processes.js'
+import { type SocketInfo, sockets } from '../os/linux/sockets.js'
 import { type LinuxThread, threads } from '../os/linux/threads.js'
 import type { AddressSpace } from '../paging/address-space.js'
 import type { KernelSymbol, Member } from '../symbols/contract.js'
@@ -106,6 +108,16 @@ export class LinuxGuest implements Disposable {
   environment(pid: number): Environment {
     const { mmAddress = 0n, dtb } = this.#user(pid)
     return environment(this.kernel, mmAddress, this.#guest.openSpace(dtb))
+  }
+
+  /** Mounts that a process sees; those of process 1 are the system's. */
+  mounts(pid = 1): Listing<Mount> {
+    return mounts(this.kernel, this.process(pid).address)
+  }
+
+  /** Sockets of all processes, and those that only the kernel's own tables know. */
+  sockets(): Listing<SocketInfo> {
+    return sockets(this.kernel, this.#list().items)
   }
 
   log(): Listing<LogRecord> {
