@@ -2,12 +2,23 @@
 import type { CompiledPattern } from '../scan/compiled-scan.js'
 import type { MatchEvent } from '../scan/events.js'
 import type { Batch } from '../scan/messages.js'
+import type { Owner } from '../space/guest-spaces.js'
+import type { Place } from '../space/placement.js'
+
+/** How what a worker found becomes what is told. */
+export interface MatchPlacing {
+  /** In a virtual space: where a match lies, once for each process and address. `pattern` is the compiled pattern's index. */
+  readonly places?: (address: number, length: number, pattern: number) => readonly Place[]
+  /** Who maps a byte of physical memory. */
+  readonly owners?: (gpa: number) => readonly Owner[]
+}
 
 /** The matches of a batch, one after the other. Their `data` and `context` are views of the batch's own bytes. */
 export function* matchesOf(
   batch: Batch,
   patterns: readonly CompiledPattern[],
   withContext: boolean,
+  placing?: MatchPlacing,
 ): Generator<MatchEvent> {
   const { columns, labels } = batch
   let from = 0
@@ -23,12 +34,25 @@ export function* matchesOf(
     const context = withContext ? { context: columns.bytes.subarray(dataEnd, contextEnd) } : undefined
     from = contextEnd
     const pattern = patterns[index]
+    let match: MatchEvent
     if (pattern !== undefined)
-      yield { type: 'match', scanner: pattern.scanner, rule: pattern.rule, ...place, ...context }
+      match = { type: 'match', scanner: pattern.scanner, rule: pattern.rule, ...place, ...context }
     else {
       const label = labels[index - patterns.length]
       if (label === undefined) throw new Error(`match of an unknown pattern: ${index}`)
-      yield { type: 'match', scanner: 'yara', ...label, ...place, ...context }
+      match = { type: 'match', scanner: 'yara', ...label, ...place, ...context }
     }
+    if (placing === undefined) yield match
+    else yield* placed(match, index, placing)
   }
+}
+
+/** A match with its owners; in a virtual space, once for each of its places. */
+function* placed(match: MatchEvent, index: number, { places, owners }: MatchPlacing): Generator<MatchEvent> {
+  if (places === undefined) {
+    yield owners === undefined ? match : { ...match, owners: owners(match.gpa) }
+    return
+  }
+  for (const { gpa, pid, va } of places(match.gpa, match.length, index))
+    yield { ...match, gpa, pid, va, ...(owners && { owners: owners(gpa) }) }
 }

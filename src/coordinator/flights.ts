@@ -193,6 +193,7 @@ export class Flights {
         start: resumeAt,
         end: partition.end,
         skip: resumeSkip,
+        ...(partition.area && { area: partition.area }),
       })
     } catch (error) {
       // threads that can't be started won't be for the next partition either

@@ -2,7 +2,7 @@
 import { Piscina } from 'piscina'
 import { type ErrorRecord, VmsiftError } from '../core/errors.js'
 import type { ControlBlock } from '../scan/control.js'
-import type { Batch, CloseTask, ScanTask } from '../scan/messages.js'
+import type { Batch, CloseTask, EnumerateAnswer, EnumerateTask, ScanTask } from '../scan/messages.js'
 
 /** Running from source or from the build: the worker is the same file beside it. */
 const SUFFIX = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
@@ -70,6 +70,11 @@ export class ScanPool {
     if (task.attempt > 0) this.#second ??= this.#open()
     const piscina = task.attempt > 0 && this.#second !== undefined ? this.#second : this.#first
     return Promise.race([piscina.run(task), this.#dead])
+  }
+
+  /** Enumerates address spaces on a thread. Rejects when it died, and as `run` does. */
+  async enumerate(task: EnumerateTask): Promise<EnumerateAnswer> {
+    return Promise.race([this.#first.run(task), this.#dead])
   }
 
   /** Lets every thread close its driver, then ends them. Never longer than `graceMs` and the threads' own end. */

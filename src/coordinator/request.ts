@@ -7,6 +7,8 @@ import { clipRuns, totalBytes } from '../core/runs.js'
 import type { CompiledScan } from '../scan/compiled-scan.js'
 import type { Fault } from '../scan/messages.js'
 import type { MatcherChoice, PatternSpec } from '../scan/pattern-spec.js'
+import type { SpaceChoice } from '../space/guest-spaces.js'
+import type { FoundSpaces } from './guest-spaces.js'
 import { defaultJobs } from './jobs.js'
 import type { Target } from './target.js'
 
@@ -14,6 +16,14 @@ export interface ScanRequest {
   readonly patterns: readonly PatternSpec[]
   /** Guest physical, end exclusive; matches lie wholly inside. Default: all memory. */
   readonly range?: { readonly start: number; readonly end: number }
+  /**
+   * What is scanned; default `physical`. `processes`: every process's own memory, the user half, each frame once however many map it;
+   * a match is told once for every process and address. `kernel`: what the kernel maps. `{ pid }`: one process. Needs a guest whose system
+   * is recognised; not with `range`.
+   */
+  readonly space?: SpaceChoice
+  /** Tell which processes and kernel addresses map each match. */
+  readonly owners?: boolean
   /** Worker threads; default: the processors this process may use. */
   readonly jobs?: number
   /** Stop after so many matches. */
@@ -24,7 +34,7 @@ export interface ScanRequest {
   readonly maxMatchBytes?: number
   /** Drop a match that lies inside an earlier one of the same pattern. */
   readonly outermost?: boolean
-  /** Deliver matches in ascending order of address. */
+  /** Deliver matches in ascending order of address; in a virtual space by pid, then address, all held in memory until the end. */
   readonly sort?: boolean
   /** Default `auto`: Vectorscan where its library is found. */
   readonly matcher?: MatcherChoice
@@ -43,6 +53,11 @@ export interface ScanTuning {
   readonly partitionBytes?: number
   /** @internal */
   readonly fault?: Fault
+  /**
+   * The guest's address spaces, in place of those that are found.
+   * @internal
+   */
+  readonly spaces?: FoundSpaces
 }
 
 const MAX_JOBS = 256
@@ -72,6 +87,7 @@ export function checkRequest(target: Target, request: ScanRequest): void {
     )
   if (!Array.isArray(request.patterns))
     throw new VmsiftError('bad-argument', 'patterns must be a list of what to look for')
+  checkSpace(request)
   const range = request.range
   if (range === undefined) return
   checkCount('range.start', range.start, 0, Number.MAX_SAFE_INTEGER)
@@ -87,6 +103,18 @@ export function checkRequest(target: Target, request: ScanRequest): void {
       `range ${hex(range.start)}-${hex(range.end)} holds no memory; memory ends at ${hex(target.maxAddress)}`,
       { detail: { ...range } },
     )
+}
+
+function checkSpace({ space = 'physical', range }: ScanRequest): void {
+  const known = ['physical', 'kernel', 'processes']
+  const pid = typeof space === 'object' ? space.pid : undefined
+  if (pid === undefined ? !known.includes(space as string) : !(Number.isSafeInteger(pid) && pid > 0))
+    throw new VmsiftError(
+      'bad-argument',
+      `space must be physical, kernel, processes or a process id, not ${pid ?? space}`,
+    )
+  if (space !== 'physical' && range !== undefined)
+    throw new VmsiftError('bad-argument', 'range is guest physical: it goes with space physical only')
 }
 
 function checkCount(name: string, value: number | undefined, low: number, high: number): void {

@@ -5,20 +5,22 @@
 import { hex } from '../core/address.js'
 import type { ErrorRecord } from '../core/errors.js'
 import { EXPECTED_GAPS, type Gap, type MemoryRun } from '../core/memory.js'
-import { clipRuns } from '../core/runs.js'
+import { clipRuns, totalBytes } from '../core/runs.js'
 import { compileScan } from '../patterns/compile.js'
 import type { CompiledScan } from '../scan/compiled-scan.js'
 import { type Packed, pack } from '../scan/context.js'
 import { ControlBlock } from '../scan/control.js'
-import type { GapEvent, RuleEvent, ScanEvent, SummaryEvent } from '../scan/events.js'
+import type { GapEvent, MatchEvent, RuleEvent, ScanEvent, SummaryEvent } from '../scan/events.js'
 import type { Batch, WorkerContext } from '../scan/messages.js'
 import { type Partition, partitionSize, planPartitions } from '../scan/plan.js'
 import type { RuleHit } from '../scan/scanner.js'
-import { matchesOf } from './batch-events.js'
+import { type MatchPlacing, matchesOf } from './batch-events.js'
 import { ATTEMPTS, Flights } from './flights.js'
 import { GapJoiner } from './gap-joiner.js'
+import { findSpaces } from './guest-spaces.js'
 import { ScanPool } from './pool.js'
 import { checkRequest, jobsFor, type ScanRequest, type Shape, shapeOf } from './request.js'
+import { SpaceView } from './space-view.js'
 import type { Target } from './target.js'
 import { VERSION } from './version.js'
 
@@ -35,10 +37,7 @@ export class ScanSession {
   readonly #gaps = new GapJoiner()
   readonly #rules = new Set<string>()
   readonly #flights = new Flights({
-    arrived: batch => {
-      this.#bytesScanned += batch.scannedBytes
-      this.#countGaps(batch.gaps)
-    },
+    arrived: batch => this.#count(batch),
     deliver: (batch, taken) => this.#deliver(this.#eventsOf(batch), taken),
     givenUp: (partition, from, error) => this.#giveUp(partition, from, error),
   })
@@ -50,6 +49,10 @@ export class ScanSession {
   #bytesUnread = 0
   #bytesFailed = 0
   #runs: readonly MemoryRun[] = []
+  #partitions: readonly Partition[] = []
+  #spaces: SpaceView | undefined
+  /** Sorted virtual scans: what was found so far. */
+  readonly #held: MatchEvent[] = []
 
   constructor(target: Target, request: ScanRequest, deliver: Deliver) {
     this.#target = target
@@ -78,11 +81,30 @@ export class ScanSession {
       const compiled = await compileScan(request.patterns, { ...request, checkRules: false })
       for (const hint of compiled.hints) request.onHint?.(hint)
       this.#compiled = compiled
-      await this.#scan(pool, compiled, shapeOf(this.#target, request, compiled, jobs), startTime, started)
+      this.#spaces = await this.#openSpaces(pool, compiled, jobs)
+      const shape = shapeOf(this.#target, request, compiled, jobs)
+      const virtual = this.#spaces?.virtual
+      const runs = virtual?.plan.runs
+      await this.#scan(pool, compiled, runs === undefined ? shape : { ...shape, runs }, startTime, started)
     } finally {
       this.#control?.cancel()
       await pool.close(CLOSE_GRACE_MS, this.#control)
     }
+  }
+
+  /** Enumerates address spaces when the request is about them, or wants owners. */
+  async #openSpaces(pool: ScanPool, compiled: CompiledScan, jobs: number): Promise<SpaceView | undefined> {
+    const { space = 'physical', owners = false, contextBytes = 0, tuning } = this.#request
+    if (space === 'physical' && !owners) return undefined
+    const found = tuning?.spaces ?? (await findSpaces(this.#target, space))
+    const asked = { space, owners, contextBytes }
+    const view = await SpaceView.open(this.#target, found, asked, compiled, pool, jobs)
+    const { truncated } = view.counts
+    if (truncated > 0)
+      this.#request.onHint?.(
+        `the page tables of ${truncated} address spaces map more than is sensible: part of them is left out`,
+      )
+    return view
   }
 
   async #scan(
@@ -92,7 +114,10 @@ export class ScanSession {
     startTime: Date,
     started: number,
   ): Promise<void> {
-    const { signal, sort = false } = this.#request
+    const { signal } = this.#request
+    const virtual = this.#spaces?.virtual
+    // places in virtual spaces have no order of their own: they are sorted at the end
+    const sort = this.#request.sort === true && virtual === undefined
     this.#runs = shape.runs
     const slots = shape.jobs * 2
     const control = ControlBlock.create(slots)
@@ -101,11 +126,12 @@ export class ScanSession {
     const abort = (): void => this.cancel()
     signal?.addEventListener('abort', abort)
     if (signal?.aborted === true) this.cancel()
-    const progress = this.#startProgress(shape, started)
+    const slow = compiled.yara !== undefined
+    this.#partitions = this.#plan(shape, slow)
+    const progress = this.#startProgress(started)
     try {
       const context = this.#contextOf(compiled, shape, control)
-      const slow = compiled.yara !== undefined
-      await this.#flights.run({ pool, control, context, slots, sort, slow }, this.#plan(shape, slow))
+      await this.#flights.run({ pool, control, context, slots, sort, slow }, this.#partitions)
       clearInterval(progress)
       const seconds = (): number => (performance.now() - started) / 1000
       this.#deliver(this.#ending(compiled, shape, startTime, seconds), () => undefined)
@@ -128,32 +154,71 @@ export class ScanSession {
       contextBytes,
       sort,
       ...(fault === undefined ? {} : { fault }),
+      ...(this.#spaces?.virtual && { virtual: this.#spaces.virtual.context }),
     }
     return pack(context)
   }
 
-  #plan({ bytesTotal, jobs, blockBytes, runs }: Shape, slow: boolean): Partition[] {
+  #plan({ jobs, blockBytes, runs }: Shape, slow: boolean): Partition[] {
     const asked = this.#request.tuning?.partitionBytes
+    const bytes = totalBytes(runs)
     const size =
-      asked === undefined ? partitionSize(bytesTotal, jobs, blockBytes, slow) : Math.max(asked, blockBytes)
-    return planPartitions(runs, size, blockBytes)
+      asked === undefined ? partitionSize(bytes, jobs, blockBytes, slow) : Math.max(asked, blockBytes)
+    const partitions = planPartitions(runs, size, blockBytes)
+    const more = this.#spaces?.virtual?.partitions(partitions.length, jobs, blockBytes) ?? []
+    return [...partitions, ...more]
+  }
+
+  /** Takes in what a batch covers. */
+  #count(batch: Batch): void {
+    const virtual = this.#spaces?.virtual
+    const partition = this.#partitions[batch.partition]
+    if (virtual === undefined || partition === undefined) {
+      this.#bytesScanned += batch.scannedBytes
+      this.#countGaps(batch.gaps)
+      return
+    }
+    const gaps = virtual.clip(partition, batch.gaps)
+    this.#bytesScanned += virtual.advance(partition, batch.resumeAt) - totalBytes(gaps)
+    this.#countGaps(gaps)
   }
 
   /** What is left of the partition is a gap, and an error tells why. */
-  #giveUp({ end }: Partition, from: number, error: ErrorRecord): void {
-    this.#countGaps(clipRuns(this.#runs, from, end).map((run): Gap => ({ ...run, reason: 'error' })))
+  #giveUp(partition: Partition, from: number, error: ErrorRecord): void {
+    const { end } = partition
+    const virtual = this.#spaces?.virtual
+    if (virtual !== undefined && partition.area !== undefined) {
+      this.#giveUpSpaces(partition, error)
+      return
+    }
+    const lost = clipRuns(this.#runs, from, end).map((run): Gap => ({ ...run, reason: 'error' }))
+    this.#countGaps(virtual === undefined ? lost : virtual.clip(partition, lost))
     const message = `${hex(from)}-${hex(end)} was given up after ${ATTEMPTS} attempts: ${error.message}`
     const event: ScanEvent = { type: 'error', gpa: from, length: end - from, error: { ...error, message } }
     this.#deliver([event], () => undefined)
   }
 
+  /** The frames were scanned, but what needs virtual order was not: it counts as failed, though every frame was read. */
+  #giveUpSpaces({ area, bytes }: Partition, error: ErrorRecord): void {
+    const lost = Math.min(bytes, this.#bytesScanned)
+    this.#bytesScanned -= lost
+    this.#bytesUnread += lost
+    this.#bytesFailed += lost
+    const what = area === 'joints' ? 'matches across joints of pages' : 'YARA rules in processes'
+    const message = `${what}: part was given up after ${ATTEMPTS} attempts: ${error.message}`
+    this.#deliver([{ type: 'error', gpa: 0, length: 0, error: { ...error, message } }], () => undefined)
+  }
+
   *#eventsOf(batch: Batch): Generator<ScanEvent> {
     const { limit = Number.POSITIVE_INFINITY, contextBytes = 0 } = this.#request
-    for (const hit of batch.rules) {
-      const event = this.#newRule(hit)
-      if (event !== undefined) yield event
-    }
-    for (const match of matchesOf(batch, this.#compiled?.patterns ?? [], contextBytes > 0)) {
+    const partition = this.#partitions[batch.partition]
+    for (const hit of batch.rules) yield* this.#newRules(hit, partition)
+    const patterns = this.#compiled?.patterns ?? []
+    for (const match of matchesOf(batch, patterns, contextBytes > 0, this.#placing(partition))) {
+      if (this.#request.sort === true && match.pid !== undefined) {
+        this.#held.push(match)
+        continue
+      }
       if (this.#matches >= limit) break
       this.#matches++
       yield match
@@ -161,12 +226,42 @@ export class ScanSession {
     if (this.#matches >= limit) this.cancel()
   }
 
-  /** A rule is told once, however many regions it holds in. */
-  #newRule(hit: RuleHit): RuleEvent | undefined {
-    const key = `${hit.namespace}\0${hit.rule}`
-    if (this.#rules.has(key)) return undefined
-    this.#rules.add(key)
-    return { type: 'rule', ...hit }
+  #placing(partition: Partition | undefined): MatchPlacing | undefined {
+    const spaces = this.#spaces
+    if (spaces === undefined || partition === undefined) return undefined
+    const { virtual } = spaces
+    return {
+      ...(this.#request.owners === true && { owners: gpa => spaces.ownersOf(gpa) }),
+      ...(virtual && {
+        places: (address, length, pattern) => virtual.placesOf(partition, address, length, pattern),
+      }),
+    }
+  }
+
+  /** A rule is told once for each space, however many regions of it it holds in. */
+  *#newRules(hit: RuleHit, partition: Partition | undefined): Generator<RuleEvent> {
+    const virtual = this.#spaces?.virtual
+    const pids = virtual === undefined || partition === undefined ? [undefined] : virtual.pidsOf(partition)
+    for (const pid of pids) {
+      const key = `${pid ?? ''}\0${hit.namespace}\0${hit.rule}`
+      if (this.#rules.has(key)) continue
+      this.#rules.add(key)
+      yield { type: 'rule', ...hit, ...(pid !== undefined && { pid }) }
+    }
+  }
+
+  /** What a sorted virtual scan found, in order. */
+  *#sorted(): Generator<MatchEvent> {
+    const { limit = Number.POSITIVE_INFINITY } = this.#request
+    this.#held.sort((a, b) => (a.pid ?? 0) - (b.pid ?? 0) || compare(a.va ?? 0n, b.va ?? 0n))
+    for (const match of this.#held) {
+      if (this.#matches >= limit) {
+        this.#stop = true
+        return
+      }
+      this.#matches++
+      yield match
+    }
   }
 
   #countGaps(gaps: readonly Gap[]): void {
@@ -184,11 +279,20 @@ export class ScanSession {
     startTime: Date,
     seconds: () => number,
   ): Generator<ScanEvent> {
+    yield* this.#sorted()
     for (const gap of this.#gaps.drain()) yield gapEvent(gap)
+    let absentBytes = 0
+    for (const gap of this.#spaces?.absent() ?? []) {
+      absentBytes += gap.length
+      if (gap.reason === 'unreadable') this.#bytesFailed += gap.length
+      yield gap
+    }
+    this.#bytesUnread += absentBytes
+    const virtual = this.#spaces?.virtual
     const summary: SummaryEvent = {
       type: 'summary',
       target: this.#target.path,
-      bytesTotal: shape.bytesTotal,
+      bytesTotal: virtual === undefined ? shape.bytesTotal : virtual.plan.union.bytes + absentBytes,
       bytesScanned: this.#bytesScanned,
       bytesUnread: this.#bytesUnread,
       bytesFailed: this.#bytesFailed,
@@ -197,6 +301,7 @@ export class ScanSession {
       seconds: seconds(),
       jobs: shape.jobs,
       matcher: enginesOf(compiled),
+      ...(this.#spaces && { spaces: this.#spaces.counts }),
       complete: !this.#stop,
       version: VERSION,
       startTime: startTime.toISOString(),
@@ -204,9 +309,11 @@ export class ScanSession {
     yield summary
   }
 
-  #startProgress({ bytesTotal }: Shape, started: number): NodeJS.Timeout | undefined {
+  #startProgress(started: number): NodeJS.Timeout | undefined {
     const every = this.#request.progressSeconds
     if (every === undefined) return undefined
+    // what is to be done: with virtual spaces, joints come on top of the frames
+    const bytesTotal = this.#partitions.reduce((sum, { bytes }) => sum + bytes, 0)
     return setInterval(() => {
       const { bytesDone } = this.#flights
       const secondsElapsed = (performance.now() - started) / 1000
@@ -229,4 +336,8 @@ function enginesOf({ matcher, yara }: CompiledScan): string {
 
 function gapEvent(gap: Gap): GapEvent {
   return { type: 'gap', ...gap }
+}
+
+function compare(a: bigint, b: bigint): number {
+  return a < b ? -1 : a > b ? 1 : 0
 }

@@ -1,6 +1,7 @@
 /** What a scan tells its caller. */
 import type { ErrorRecord } from '../core/errors.js'
-import type { Gap } from '../core/memory.js'
+import type { Gap, GapReason } from '../core/memory.js'
+import type { Owner } from '../space/guest-spaces.js'
 import type { RuleHit } from './scanner.js'
 
 /** Bytes of a match that are kept in `data` at most. */
@@ -19,17 +20,39 @@ export interface MatchEvent {
   readonly length: number
   /** The first bytes of the match, at most `MAX_DATA_BYTES`. Owned by the receiver. */
   readonly data: Uint8Array
+  /** In a virtual space: whose (the kernel's is 0), and where. `gpa` is that of the first byte. */
+  readonly pid?: number
+  readonly va?: bigint
+  /** With `owners`: every process and kernel address that maps the first byte, ascending by pid and address. */
+  readonly owners?: readonly Owner[]
   /** With `contextBytes`: bytes before, the match (at most `MAX_DATA_BYTES` of it) and bytes behind. */
   readonly context?: Uint8Array
 }
 
 export interface RuleEvent extends RuleHit {
   readonly type: 'rule'
+  /** In a virtual space: the process in which the rule holds; the kernel is 0. */
+  readonly pid?: number
 }
 
-export interface GapEvent extends Gap {
+/** Physical memory that was not read. */
+export interface PhysicalGapEvent extends Gap {
   readonly type: 'gap'
+  readonly pid?: undefined
+  readonly va?: undefined
 }
+
+/** Absent pages in the mapped areas of a process. */
+export interface VirtualGapEvent {
+  readonly type: 'gap'
+  readonly gpa?: undefined
+  readonly pid: number
+  readonly va: bigint
+  readonly length: number
+  readonly reason: GapReason
+}
+
+export type GapEvent = PhysicalGapEvent | VirtualGapEvent
 
 /** A partition that failed twice; a gap with reason `error` tells the same range. */
 export interface ErrorEvent {
@@ -66,12 +89,26 @@ export interface SummaryEvent {
   readonly jobs: number
   /** Engine with its version. */
   readonly matcher: string
+  /** With a virtual space or owners: what was found of the guest's address spaces. */
+  readonly spaces?: SpaceCounts
   /** All of the range was looked at: not cancelled, not stopped by a limit. */
   readonly complete: boolean
   /** vmsift's own version. */
   readonly version: string
   /** ISO 8601, UTC. */
   readonly startTime: string
+}
+
+/** How much there was to enumerate, and to scan beside the frames themselves. */
+export interface SpaceCounts {
+  readonly processes: number
+  /** Ranges that are contiguous both virtually and physically, over all spaces. */
+  readonly extents: number
+  /** Distinct regions around joints that were scanned, and their bytes. */
+  readonly joints: number
+  readonly jointBytes: number
+  /** Spaces that map more than a bound allows, or whose tables took too long: something of them is missing. */
+  readonly truncated: number
 }
 
 /** `summary` is always the last one, unless the scan ends with an error. */

@@ -1,9 +1,13 @@
 /** What the coordinator and its workers say to each other. All of it is plain data. */
 import type { Gap, MemoryRun } from '../core/memory.js'
 import type { DriverSpec } from '../drivers/spec.js'
+import type { EnumeratedSpace, SpaceQuery, TableRules } from '../space/enumerate.js'
+import type { JointTable } from '../space/joint-table.js'
+import type { LinearTable } from '../space/linear-space.js'
 import type { CompiledScan } from './compiled-scan.js'
 import type { Packed } from './context.js'
 import type { ControlBlock } from './control.js'
+import type { ScanArea } from './plan.js'
 import type { RuleHit, YaraLabel } from './scanner.js'
 
 /** What a worker needs to know of a scan. It travels packed, with each task. */
@@ -19,7 +23,41 @@ export interface WorkerContext {
   readonly sort: boolean
   /** Makes the worker misbehave at a place of the test's choice. */
   readonly fault?: Fault
+  /** A virtual space is scanned. */
+  readonly virtual?: VirtualContext
 }
+
+/** What a worker needs to know of a virtual space. */
+export interface VirtualContext {
+  /** As `SpaceContext.base`. */
+  readonly base: number
+  /** Bytes that decide a start, before it and behind its first byte. */
+  readonly behindBytes: number
+  readonly aheadBytes: number
+  readonly joints: JointTable
+  /** Every pattern has one length and looks at nothing around it. */
+  readonly plainPatterns: boolean
+  /** With YARA rules. */
+  readonly linear?: LinearTable
+}
+
+/** What enumerating address spaces takes. It travels packed. */
+export interface SpaceContext {
+  readonly driver: DriverSpec
+  /** What is to be added to the driver's addresses: a raw image whose first byte is not at 0. */
+  readonly base: number
+  readonly rules: TableRules
+}
+
+export interface EnumerateTask {
+  readonly kind: 'enumerate'
+  /** A packed `SpaceContext`. */
+  readonly context: Packed
+  readonly queries: readonly SpaceQuery[]
+}
+
+/** What an `EnumerateTask` is answered with. */
+export type EnumerateAnswer = readonly EnumeratedSpace[]
 
 /** For tests of the recovery itself: what a real crash does, at a known place. */
 export interface Fault {
@@ -42,6 +80,7 @@ export interface ScanTask {
   readonly end: number
   /** Matches from `start` on that the coordinator already has. */
   readonly skip: number
+  readonly area?: ScanArea
 }
 
 /** Frees what a thread has opened; a terminated thread would leak its mappings. */
@@ -52,7 +91,7 @@ export interface CloseTask {
   readonly control?: ControlBlock['shared']
 }
 
-export type WorkerTask = ScanTask | CloseTask
+export type WorkerTask = ScanTask | EnumerateTask | CloseTask
 
 /** Matches as columns, in order of discovery. Its buffers are transferred. */
 export interface MatchColumns {

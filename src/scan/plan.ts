@@ -8,7 +8,15 @@ export interface Partition {
   readonly end: number
   /** Bytes of memory inside, holes not counted. */
   readonly bytes: number
+  /** What the addresses are; absent: guest physical. */
+  readonly area?: ScanArea
 }
+
+/**
+ * Virtual scans have two more address spaces to scan. `joints`: regions around joints, one behind the other
+ * (`JointTable.base`). `linear`: address spaces laid out (`LinearTable`), for YARA rules.
+ */
+export type ScanArea = 'joints' | 'linear'
 
 /** Smaller partitions cost more to hand out than they gain in balance. */
 const MIN_PARTITION_BYTES = 16 * 2 ** 20

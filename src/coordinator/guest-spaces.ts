@@ -1,0 +1,98 @@
+/** The address spaces of a target's guest, as far as a scan of them, or owners, need them. */
+import { VmsiftError } from '../core/errors.js'
+import type { LinuxKernel } from '../os/linux/kernel.js'
+import { MM } from '../os/linux/memory-map.js'
+import { Problems } from '../os/linux/problem.js'
+import { type LinuxProcess, processes } from '../os/linux/processes.js'
+import { StructReader } from '../os/linux/struct/reader.js'
+import { readVmas } from '../os/linux/vma.js'
+import type { AbsentDecoderName } from '../paging/absent.js'
+import type { PagingMode } from '../paging/mode.js'
+import type { GuestSpaces, ProcessSpace, SpaceChoice } from '../space/guest-spaces.js'
+import { openGuest } from './guest.js'
+import type { Target } from './target.js'
+
+/** What was found, and what is to be added to the driver's addresses. */
+export interface FoundSpaces {
+  readonly spaces: GuestSpaces
+  readonly base: number
+}
+
+/** Mapped areas are kept as pages of this size. */
+const PAGE_BITS = 12n
+
+/**
+ * Recognises the guest and lists its processes; of those that are scanned, the mapped areas too.
+ * @throws VmsiftError `target-unsupported` when no system is recognised; `bad-argument` when the process asked for is none with memory.
+ */
+export async function findSpaces(target: Target, choice: SpaceChoice): Promise<FoundSpaces> {
+  const guest = await openGuest(target)
+  if (guest === undefined)
+    throw new VmsiftError(
+      'target-unsupported',
+      `no operating system was recognised in ${target.path}: its processes can't be told; scan physical memory`,
+    )
+  using opened = guest
+  const { kernel, base, memory } = opened
+  const listed = processes(kernel, memory, { commandLines: false }).items
+  if (typeof choice === 'object') checkProcess(listed, choice.pid)
+  const areas = new AreaReader(kernel)
+  const found: ProcessSpace[] = []
+  for (const process of listed) {
+    const { pid, name, dtb } = process
+    if (dtb === undefined) continue
+    const scanned = choice === 'processes' || (typeof choice === 'object' && choice.pid === pid)
+    const mapped = scanned ? areas.of(process) : undefined
+    found.push({ pid, name, dtb, ...(mapped && { areas: mapped }) })
+  }
+  const absent = decoderOf(kernel.paging)
+  return { base, spaces: { mode: kernel.paging, kernelDtb: kernel.dtb, processes: found, absent } }
+}
+
+/** @throws VmsiftError `bad-argument` saying why this process has no memory to scan. */
+function checkProcess(listed: readonly LinuxProcess[], pid: number): void {
+  const process = listed.find(one => one.pid === pid)
+  if (process === undefined)
+    throw new VmsiftError('bad-argument', `no process ${pid}: \`vmsift ps\` lists those there are`)
+  if (process.dtb !== undefined) return
+  const what = `process ${pid} (${process.name})`
+  if (process.kernelThread)
+    throw new VmsiftError(
+      'bad-argument',
+      `${what} is a kernel thread, it has no memory of its own: --space kernel`,
+    )
+  if (process.mmAddress === undefined)
+    throw new VmsiftError('bad-argument', `${what} has ended (a zombie), its memory is gone`)
+  throw new VmsiftError('bad-argument', `${what}: its page table is not in this image`)
+}
+
+function decoderOf({ format }: PagingMode): AbsentDecoderName {
+  if (format === 'aarch64') return 'linux-arm64'
+  return format === 'ia32' ? 'linux-i386' : 'linux-x86-64'
+}
+
+/** Reads where processes have mappings. */
+class AreaReader {
+  readonly #reader: StructReader
+  readonly #problems = new Problems()
+
+  constructor(kernel: LinuxKernel) {
+    this.#reader = new StructReader(kernel)
+  }
+
+  /** As `ProcessSpace.areas`; undefined where the kernel's structures don't tell. */
+  of({ mmAddress }: LinuxProcess): Float64Array | undefined {
+    const mm = mmAddress === undefined ? undefined : this.#reader.record(MM, mmAddress)
+    if (mm === undefined) return undefined
+    const areas: number[] = []
+    for (const vma of readVmas(this.#reader, mm, this.#problems)) {
+      const start = Number((vma.bigint('start') ?? 0n) >> PAGE_BITS)
+      const end = Number((vma.bigint('end') ?? 0n) >> PAGE_BITS)
+      const last = areas.at(-1) ?? Number.NEGATIVE_INFINITY
+      if (start < last || end <= start) continue
+      if (start === last) areas[areas.length - 1] = end
+      else areas.push(start, end)
+    }
+    return Float64Array.from(areas)
+  }
+}

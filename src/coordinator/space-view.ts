@@ -1,0 +1,274 @@
+/**
+ * The virtual side of a scan: enumerates address spaces with the pool's threads, plans, and turns what workers find into places and
+ * owners. docs/DECISIONS.md, "Virtual scans and owners".
+ */
+import type { Gap, MemoryRun } from '../core/memory.js'
+import { hasAssertions } from '../patterns/measure.js'
+import type { CompiledScan } from '../scan/compiled-scan.js'
+import { pack } from '../scan/context.js'
+import type { SpaceCounts, VirtualGapEvent } from '../scan/events.js'
+import type { SpaceContext, VirtualContext } from '../scan/messages.js'
+import type { Partition } from '../scan/plan.js'
+import { ABSENT_REASONS, type EnumeratedSpace, type SpaceQuery } from '../space/enumerate.js'
+import type { Owner, SpaceChoice } from '../space/guest-spaces.js'
+import type { Neighbourhood } from '../space/joint-plan.js'
+import { type LinearSlot, type LinearTable, layOut, linearExtentAt } from '../space/linear-space.js'
+import { OwnerFinder, type Place, Placement, virtualAddress } from '../space/placement.js'
+import {
+  type DistinctTable,
+  distinctTables,
+  mapSpaces,
+  planVirtual,
+  type SpaceMap,
+  type VirtualPlan,
+} from '../space/virtual-plan.js'
+import type { FoundSpaces } from './guest-spaces.js'
+import type { ScanPool } from './pool.js'
+import { jointPartitions, linearPartitions } from './space-partitions.js'
+import type { Target } from './target.js'
+
+/** Spaces in the first task; what it takes tells whether more threads pay. */
+const FIRST_SPACES = 48
+const THREAD_PAYS_MS = 250
+
+/** What the spaces of a guest are, once they are enumerated. */
+export class SpaceView {
+  readonly counts: SpaceCounts
+  readonly #map: SpaceMap
+  readonly #base: number
+  readonly #choice: SpaceChoice
+  readonly #tables: readonly DistinctTable[]
+  readonly #found: readonly EnumeratedSpace[]
+  readonly #owners: OwnerFinder
+  readonly #virtual: VirtualSide | undefined
+
+  private constructor(
+    map: SpaceMap,
+    base: number,
+    choice: SpaceChoice,
+    tables: readonly DistinctTable[],
+    found: readonly EnumeratedSpace[],
+    truncated: number,
+    virtual: VirtualSide | undefined,
+  ) {
+    this.#map = map
+    this.#base = base
+    this.#choice = choice
+    this.#tables = tables
+    this.#found = found
+    this.#owners = new OwnerFinder(map)
+    this.#virtual = virtual
+    const joints = virtual?.plan.joints
+    this.counts = {
+      processes: tables.reduce((sum, { owners }) => sum + owners.length, 0),
+      extents: map.map.start.length,
+      joints: joints === undefined ? 0 : joints.flags.length,
+      jointBytes: joints?.base.at(-1) ?? 0,
+      truncated,
+    }
+  }
+
+  /** Enumerates what the request is about: with owners everything, else what is scanned. */
+  static async open(
+    target: Target,
+    { spaces, base }: FoundSpaces,
+    request: { readonly space: SpaceChoice; readonly owners: boolean; readonly contextBytes: number },
+    compiled: CompiledScan,
+    pool: ScanPool,
+    jobs: number,
+  ): Promise<SpaceView> {
+    const { space: choice, owners, contextBytes } = request
+    const wanted = (pid: number): boolean =>
+      owners || choice === 'processes' || (typeof choice === 'object' && choice.pid === pid)
+    const tables = distinctTables({
+      ...spaces,
+      processes: spaces.processes.filter(({ pid }) => wanted(pid)),
+    })
+    const context: SpaceContext = {
+      driver: target.driver,
+      base,
+      rules: { mode: spaces.mode, ...(spaces.absent && { absent: spaces.absent }) },
+    }
+    const withKernel = spaces.kernelDtb !== undefined && (owners || choice === 'kernel')
+    const queries: SpaceQuery[] = [
+      ...(withKernel ? [{ dtb: spaces.kernelDtb, half: 'kernel' as const }] : []),
+      ...tables.map(({ dtb, areas }) => ({ dtb, half: 'user' as const, ...(areas && { areas }) })),
+    ]
+    const all = await enumerateAll(pool, context, queries, jobs)
+    const kernel = withKernel ? all[0]?.extents : undefined
+    const found = withKernel ? all.slice(1) : all
+    const map = mapSpaces(tables, {
+      ...(kernel && { kernel }),
+      processes: found.map(({ extents }) => extents),
+    })
+    const truncated = all.filter(({ extents }) => extents.truncated).length
+    const memory = base === 0 ? target.runs : target.runs.map(run => ({ ...run, gpa: run.gpa + base }))
+    const virtual =
+      choice === 'physical' ? undefined : new VirtualSide(map, choice, memory, compiled, contextBytes, base)
+    return new SpaceView(map, base, choice, tables, found, truncated, virtual)
+  }
+
+  /** The plan and its matches, when a virtual space is scanned. */
+  get virtual(): VirtualSide | undefined {
+    return this.#virtual
+  }
+
+  /** Who maps a byte of physical memory; in a physical scan, at the driver's address. */
+  ownersOf(gpa: number): Owner[] {
+    return this.#owners.ownersOf(this.#choice === 'physical' ? gpa + this.#base : gpa)
+  }
+
+  /** Absent parts of the mapped areas of what is scanned, for each process that has them. */
+  *absent(): Generator<VirtualGapEvent> {
+    if (this.#virtual === undefined || this.#choice === 'kernel') return
+    const only = typeof this.#choice === 'object' ? this.#choice.pid : undefined
+    const firstProcess = this.#map.spaces.findIndex(({ kind }) => kind === 'process')
+    for (const [index, { absent }] of this.#found.entries()) {
+      if (this.#virtual.plan.selected[firstProcess + index] !== 1) continue
+      for (const { pid } of this.#tables[index]?.owners ?? []) {
+        if (only !== undefined && pid !== only) continue
+        for (let i = 0; i < absent.vpn.length; i++)
+          yield {
+            type: 'gap',
+            pid,
+            va: virtualAddress(absent.vpn[i] as number, 0),
+            length: (absent.pages[i] as number) * 4096,
+            reason: ABSENT_REASONS[absent.reason[i] as number] ?? 'not-present',
+          }
+      }
+    }
+  }
+}
+
+/** Hands queries out to threads: a few first, the rest to as many threads as it is worth. */
+async function enumerateAll(
+  pool: ScanPool,
+  context: SpaceContext,
+  queries: readonly SpaceQuery[],
+  jobs: number,
+): Promise<EnumeratedSpace[]> {
+  const packed = pack(context)
+  const run = (part: readonly SpaceQuery[]): Promise<readonly EnumeratedSpace[]> =>
+    part.length === 0
+      ? Promise.resolve([])
+      : pool.enumerate({ kind: 'enumerate', context: packed, queries: part })
+  const started = performance.now()
+  const first = await run(queries.slice(0, FIRST_SPACES))
+  const rest = queries.slice(FIRST_SPACES)
+  const expected = ((performance.now() - started) * rest.length) / FIRST_SPACES
+  const threads = expected > THREAD_PAYS_MS ? jobs : 1
+  if (threads > 1) pool.widen()
+  const size = Math.ceil(rest.length / threads)
+  const parts = Array.from({ length: threads }, (_, part) => run(rest.slice(part * size, (part + 1) * size)))
+  return [first, ...(await Promise.all(parts))].flat()
+}
+
+/** A virtual space that is scanned: what to do, what it covers, and what matches mean. */
+export class VirtualSide {
+  readonly plan: VirtualPlan
+  readonly #map: SpaceMap
+  readonly #choice: Exclude<SpaceChoice, 'physical'>
+  readonly #placement: Placement
+  readonly #fixed: readonly boolean[]
+  readonly #base: number
+  readonly #linear: { readonly table: LinearTable; readonly slots: readonly LinearSlot[] } | undefined
+  /** Up to where each partition of frames is told. */
+  readonly #told = new Map<number, number>()
+
+  constructor(
+    map: SpaceMap,
+    choice: Exclude<SpaceChoice, 'physical'>,
+    memory: readonly MemoryRun[],
+    compiled: CompiledScan,
+    contextBytes: number,
+    base: number,
+  ) {
+    this.#map = map
+    this.#choice = choice
+    this.#base = base
+    this.plan = planVirtual(map, choice, memory, neighbourhoodOf(compiled, contextBytes))
+    this.#placement = new Placement(map, this.plan, choice)
+    this.#fixed = compiled.patterns.map(p => p.minBytes === p.maxBytes && !hasAssertions(p.node))
+    const selected = [...map.spaces.entries()].filter(([index]) => this.plan.selected[index] === 1)
+    this.#linear =
+      compiled.yara === undefined
+        ? undefined
+        : layOut(selected.map(([index, { extents }]) => [index, extents] as const))
+  }
+
+  /** What workers are told. */
+  get context(): VirtualContext {
+    const { behindBytes, aheadBytes } = this.plan.neighbourhood
+    return {
+      base: this.#base,
+      behindBytes,
+      aheadBytes,
+      joints: this.plan.joints,
+      plainPatterns: behindBytes === 0 && this.#fixed.every(Boolean),
+      ...(this.#linear && { linear: this.#linear.table }),
+    }
+  }
+
+  /** Partitions behind those of the frames; `first` is the first one's index. */
+  partitions(first: number, jobs: number, blockBytes: number): Partition[] {
+    const joints = jointPartitions(this.plan.joints, first, jobs)
+    const linear = this.#linear
+    return linear === undefined
+      ? joints
+      : [...joints, ...linearPartitions(linear.table, linear.slots, first + joints.length, blockBytes)]
+  }
+
+  /** Places of a match of `partition`. */
+  placesOf({ area }: Partition, address: number, length: number, pattern: number): readonly Place[] {
+    const fixed = this.#fixed[pattern] ?? false
+    if (area === 'joints') return this.#placement.atJoint(address, length, fixed)
+    if (area === undefined) return this.#placement.inPlace(address, length, fixed)
+    const linear = this.#linear
+    const extent = linear === undefined ? -1 : linearExtentAt(linear.table, address)
+    if (linear === undefined || extent < 0) return []
+    const into = address - (linear.table.address[extent] as number)
+    const gpa = (linear.table.gpa[extent] as number) + into
+    const va = virtualAddress(linear.table.vpn[extent] as number, into)
+    return this.#pidsAt(address).map(pid => ({ gpa, pid, va }))
+  }
+
+  /** Processes in which a rule holds that was found in a partition of laid-out spaces. */
+  pidsOf({ start }: Partition): readonly number[] {
+    return this.#pidsAt(start)
+  }
+
+  #pidsAt(address: number): number[] {
+    const slot = this.#linear?.slots.find(({ start, end }) => address >= start && address < end)
+    const owners = slot === undefined ? [] : (this.#map.spaces[slot.space]?.owners ?? [])
+    const choice = this.#choice
+    const pids = owners.map(({ pid }) => pid)
+    return typeof choice === 'object' ? pids.filter(pid => pid === choice.pid) : pids
+  }
+
+  /** Bytes of distinct frames that a partition has behind it since the last call. */
+  advance(partition: Partition, resumeAt: number): number {
+    if (partition.area !== undefined) return 0
+    const from = this.#told.get(partition.index) ?? partition.start
+    this.#told.set(partition.index, resumeAt)
+    return this.plan.union.bytesBelow(resumeAt) - this.plan.union.bytesBelow(from)
+  }
+
+  /** The part of physical gaps that is mapped; gaps met elsewhere were told by the frames. */
+  clip({ area }: Partition, gaps: readonly Gap[]): Gap[] {
+    if (area !== undefined) return []
+    return gaps.flatMap(gap => this.plan.union.clip(gap).map(part => ({ ...part, reason: gap.reason })))
+  }
+}
+
+/** What decides a start, of patterns alone: YARA rules are evaluated elsewhere. */
+function neighbourhoodOf({ patterns, outermost }: CompiledScan, contextBytes: number): Neighbourhood {
+  const longest = patterns.reduce((most, { maxBytes }) => Math.max(most, maxBytes), 1)
+  const shortest = patterns.reduce((least, { minBytes }) => Math.min(least, minBytes), longest)
+  const looksAround = patterns.some(({ node }) => hasAssertions(node))
+  const behind = (outermost ? longest - 1 : 0) + (looksAround ? 1 : 0)
+  return {
+    behindBytes: Math.max(behind, contextBytes),
+    aheadBytes: longest - 1 + (looksAround ? 2 : 0) + contextBytes,
+    shortestBytes: shortest,
+  }
+}
