@@ -2,14 +2,18 @@
 import type { VirtualMemory } from '../../../core/virtual-memory.js'
 import type { KernelSymbol, SymbolTable } from '../../../symbols/contract.js'
 import { deriveAddressSpaces } from './address-spaces.js'
+import { deriveCredentials } from './credentials.js'
 import { readExports } from './exports.js'
 import { deriveIdentity } from './identity.js'
 import { readImage } from './image.js'
 import { DerivedTypes } from './layout.js'
 import { deriveMappings } from './mappings.js'
+import { deriveModules } from './modules.js'
+import { derivePids } from './pids.js'
 import { PlaceReader } from './reader.js'
 import { findTaskRing } from './task-ring.js'
 import { deriveTasks } from './tasks.js'
+import { deriveThreads } from './threads.js'
 import { deriveVma } from './vma.js'
 
 export interface DeriveInput {
@@ -46,6 +50,13 @@ export function deriveTypes(input: DeriveInput): Derived | undefined {
     const mappings = deriveMappings(reader, mms, types)
     deriveVma(reader, parts, mms, mappings, types)
   }
-  readExports
-  return { types, symbols: [], derived: types.evidence }
+  deriveCredentials(reader, tasks, types)
+  deriveThreads(reader, tasks, types)
+  derivePids(reader, parts, tasks, types)
+  const exported = readExports(reader, parts)
+  const modules = deriveModules(reader, parts, types)
+  const list: KernelSymbol[] = []
+  for (const [name, place] of exported) list.push({ name, address: reader.address(place) })
+  if (modules !== undefined) list.push({ name: 'modules', address: reader.address(modules) })
+  return { types, symbols: list, derived: types.evidence }
 }

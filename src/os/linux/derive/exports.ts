@@ -2,7 +2,7 @@
  * Symbols that the kernel exports to modules: `__ksymtab` (include/linux/export.h, kernel/module). The table names data too
  * (`init_task`, `init_pid_ns`, `init_net`, ...), also where kallsyms holds functions only.
  */
-import { findInImage, type ImagePart, inImage } from './image.js'
+import { findInImage, type ImagePart, inImage, wordsOf } from './image.js'
 import type { Place, PlaceReader } from './reader.js'
 
 /** How an entry is laid out. */
@@ -51,8 +51,9 @@ function nameFields(reader: PlaceReader, parts: readonly ImagePart[], text: Plac
 
 function relativeFields(parts: readonly ImagePart[], text: Place): Place[] {
   const found: Place[] = []
-  for (const { at, bytes } of parts) {
-    const words = new Int32Array(bytes.buffer, bytes.byteOffset, Math.floor(bytes.length / 4))
+  for (const part of parts) {
+    const { at } = part
+    const words = wordsOf(part)
     const distance = text - at
     for (let i = 0; i < words.length; i++) {
       if (words[i] !== distance - 4 * i) continue

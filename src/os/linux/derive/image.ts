@@ -9,16 +9,17 @@ export interface ImagePart {
   readonly bytes: Uint8Array
 }
 
-const CHUNK_BYTES = 2 ** 21
 const PAGE_BYTES = 4096
 /** Debian's images are 20 to 60 MiB from `_text` to `_end`; bss may be larger in others. */
 const MAX_IMAGE_BYTES = 96 * 2 ** 20
 /** How far data and bss may reach beyond the last function. */
-const BEYOND_TEXT_BYTES = 24 * 2 ** 20
+const BEYOND_TEXT_BYTES = 16 * 2 ** 20
+/** Most that one read gives. */
+const MAX_READ_BYTES = 64 * 2 ** 20
 
 /**
- * What is mapped from the kernel's first byte on. It ends some MiB behind the last function that the symbols know (a 32-bit kernel's
- * image lies inside the direct map, so that the mappings don't tell its end).
+ * What is mapped of the kernel's image behind its text: read-only data, data, bss. It ends some MiB behind the last function that
+ * the symbols know (a 32-bit kernel's image lies inside the direct map, so that the mappings don't tell its end).
  */
 export function readImage(
   memory: VirtualMemory,
@@ -26,27 +27,24 @@ export function readImage(
   kernelBase: bigint,
   symbols: SymbolTable,
 ): ImagePart[] {
-  const from = Math.floor(reader.place(kernelBase) / PAGE_BYTES) * PAGE_BYTES
-  const end = Math.min(
-    lastFunction(reader, from, symbols) + BEYOND_TEXT_BYTES,
-    from + MAX_IMAGE_BYTES,
-    reader.kernelEnd,
-  )
+  const base = Math.floor(reader.place(kernelBase) / PAGE_BYTES) * PAGE_BYTES
+  const textEnd = symbols.addressOf('_etext')
+  const behind = textEnd === undefined ? base : Math.floor(reader.place(textEnd) / PAGE_BYTES) * PAGE_BYTES
+  const from = behind > base && behind < base + MAX_IMAGE_BYTES ? behind : base
+  const end = Math.min(lastFunction(reader, base, symbols) + BEYOND_TEXT_BYTES, reader.kernelEnd)
+  const length = Math.min(MAX_READ_BYTES, Math.floor((end - from) / PAGE_BYTES) * PAGE_BYTES)
+  if (length <= 0) return []
+  const start = reader.address(from)
+  const { bytes, absent } = memory.read(start, length)
   const parts: ImagePart[] = []
-  for (let at = from; at < end; at += CHUNK_BYTES) {
-    const length = Math.min(CHUNK_BYTES, Math.floor((end - at) / PAGE_BYTES) * PAGE_BYTES)
-    if (length <= 0) break
-    const start = reader.address(at)
-    const { bytes, absent } = memory.read(start, length)
-    let done = 0
-    for (const hole of absent) {
-      const hole0 = Number(hole.va - start)
-      if (hole0 > done) parts.push({ at: at + done, bytes: bytes.subarray(done, hole0) })
-      done = Math.max(done, hole0 + hole.length)
-    }
-    if (done < length) parts.push({ at: at + done, bytes: bytes.subarray(done, length) })
+  let done = 0
+  for (const hole of absent) {
+    const gap = Number(hole.va - start)
+    if (gap > done) parts.push({ at: from + done, bytes: bytes.subarray(done, gap) })
+    done = Math.max(done, gap + hole.length)
   }
-  return joined(parts)
+  if (done < length) parts.push({ at: from + done, bytes: bytes.subarray(done, length) })
+  return parts
 }
 
 /** Where the highest function of the kernel itself stands; modules lie elsewhere. */
@@ -62,24 +60,6 @@ function lastFunction(reader: PlaceReader, from: Place, symbols: SymbolTable): P
   return last
 }
 
-/** Parts that touch become one. */
-function joined(parts: readonly ImagePart[]): ImagePart[] {
-  const groups: ImagePart[][] = []
-  for (const part of parts) {
-    const group = groups.at(-1)
-    const before = group?.at(-1)
-    if (group !== undefined && before !== undefined && before.at + before.bytes.length === part.at)
-      group.push(part)
-    else groups.push([part])
-  }
-  return groups.flatMap(group => {
-    const first = group[0]
-    if (first === undefined) return []
-    if (group.length === 1) return [first]
-    return [{ at: first.at, bytes: new Uint8Array(Buffer.concat(group.map(part => part.bytes))) }]
-  })
-}
-
 /** Places of every occurrence of `needle` in the image, at most `limit` of them. */
 export function findInImage(parts: readonly ImagePart[], needle: Uint8Array, limit: number): Place[] {
   const found: Place[] = []
@@ -91,6 +71,12 @@ export function findInImage(parts: readonly ImagePart[], needle: Uint8Array, lim
     }
   }
   return found
+}
+
+/** The words of a part, 32 bits each; a copy where the bytes are not aligned. */
+export function wordsOf({ bytes }: ImagePart): Int32Array {
+  const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice()
+  return new Int32Array(aligned.buffer, aligned.byteOffset, Math.floor(aligned.length / 4))
 }
 
 /** Whether a place lies in the image. */

@@ -141,7 +141,7 @@ function deriveChildren(reader: PlaceReader, family: Family, types: DerivedTypes
   const found: { children: number; sibling: number }[] = []
   for (let children = 0; children < comm + BEHIND_COMM_BYTES - 2 * width; children += width) {
     const first = family.init.pointer(children)
-    if (!reader.isPointer(first)) continue
+    if (!reader.isPointer(first) || reader.pointer(first, width) !== family.init.at + children) continue
     for (let sibling = 0; sibling < comm; sibling += width) {
       if (sibling === children || !starts.has(first - sibling)) continue
       const fits = (task: Sample): boolean =>
