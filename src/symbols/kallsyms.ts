@@ -62,9 +62,9 @@ function readCount<A extends number | bigint>(read: ReadAt<A>, at: A): number | 
 
 function readNames<A extends number | bigint>(read: ReadAt<A>, tables: KallsymsTables<A>, count: number) {
   const index = read(tables.tokenIndex, TOKEN_INDEX_BYTES)?.slice()
-  const tokenBytes = Number(tables.tokenIndex) - Number(tables.tokenTable)
+  const tokenBytes = distance(tables.tokenTable, tables.tokenIndex)
   if (index === undefined || !(tokenBytes > 0 && tokenBytes <= MAX_TOKEN_BYTES + 8)) return undefined
-  const table = read(tables.tokenTable, distance(tables.tokenTable, tables.tokenIndex))?.slice()
+  const table = read(tables.tokenTable, tokenBytes)?.slice()
   const tokens = table === undefined ? undefined : parseTokens(table, index)
   if (tokens === undefined) return undefined
   // Nothing tells how long names is, but token_table always stands somewhere behind it.

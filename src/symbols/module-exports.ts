@@ -1,4 +1,4 @@
-/** What a module exports: its arrays of `struct kernel_symbol` (include/linux/export-internal.h, kernel/module/main.c). */
+/** What a module exports: its array of `struct kernel_symbol` (include/linux/export-internal.h, kernel/module/kallsyms.c, is_exported). */
 import type { VirtualMemory } from '../core/virtual-memory.js'
 import { viewOf } from './byte-reader.js'
 import type { TypeTable } from './contract.js'
@@ -6,13 +6,9 @@ import { numberAt, pointerAt } from './module-symbols.js'
 
 const MAX_EXPORTS = 20_000
 const MAX_NAME_BYTES = 512
-/** Arrays and their counts; which of them there are differs. */
-const ARRAYS: readonly (readonly [array: string, count: string])[] = [
-  ['syms', 'num_syms'],
-  ['gpl_syms', 'num_gpl_syms'],
-]
-
-/** Exported names with their addresses. */
+/** Bytes of a `struct kernel_symbol`: three pointers. */
+const MAX_ENTRY_BYTES = 64
+/** Names that are exported to any module, with their addresses. Those for GPL modules only are not among them, as in the kernel. */
 export function exportedSymbols(
   memory: VirtualMemory,
   types: TypeTable,
@@ -21,19 +17,17 @@ export function exportedSymbols(
   const exported = new Map<string, bigint>()
   const bytes = types.sizeOf('kernel_symbol')
   if (bytes === undefined || bytes === 0) return exported
-  for (const [array, counted] of ARRAYS) {
-    const pointer = types.member('module', array)
-    const number = types.member('module', counted)
-    if (pointer === undefined || number === undefined) continue
-    const start = pointerAt(memory, module + BigInt(pointer.offset))
-    const count = Number(numberAt(memory, module + BigInt(number.offset)) ?? 0n)
-    if (start === undefined || count > MAX_EXPORTS) continue
-    const table = memory.read(start, count * bytes).bytes
-    for (let i = 0; i < count; i++) {
-      const value = reference(table, start, i * bytes, 'value', types, memory.pointerBytes)
-      const name = reference(table, start, i * bytes, 'name', types, memory.pointerBytes)
-      if (value !== undefined && name !== undefined) exported.set(stringAt(memory, name), value)
-    }
+  const pointer = types.member('module', 'syms')
+  const number = types.member('module', 'num_syms')
+  if (pointer === undefined || number === undefined) return exported
+  const start = pointerAt(memory, module + BigInt(pointer.offset))
+  const count = Number(numberAt(memory, module + BigInt(number.offset)) ?? 0n)
+  if (start === undefined || count > MAX_EXPORTS || bytes > MAX_ENTRY_BYTES) return exported
+  const table = memory.read(start, count * bytes).bytes
+  for (let i = 0; i < count; i++) {
+    const value = reference(table, start, i * bytes, 'value', types, memory.pointerBytes)
+    const name = reference(table, start, i * bytes, 'name', types, memory.pointerBytes)
+    if (value !== undefined && name !== undefined) exported.set(stringAt(memory, name), value)
   }
   return exported
 }
