@@ -1,18 +1,24 @@
 /** A target's guest: its system recognised, from this image's cache where it was recognised before. */
+import { statSync } from 'node:fs'
+import { VmsiftError } from '../core/errors.js'
 import type { PhysicalMemory } from '../core/memory.js'
-import { type DetectedGuest, detectGuest, reopenGuest } from '../os/detect.js'
+import { type DetectedGuest, detectGuest, type GuestHints, reopenGuest } from '../os/detect.js'
 import { absentOf } from '../os/linux/detect/candidate.js'
 import { rebased } from '../os/linux/detect/physical.js'
 import type { LinuxKernel } from '../os/linux/kernel.js'
 import { type AddressSpace, openAddressSpace } from '../paging/address-space.js'
+import type { SymbolFile } from '../symbols/load.js'
 import { DetectionCache } from './detection-cache.js'
 import { imageIdentity } from './image-identity.js'
+import { isSymbolFolder, symbolFileFor } from './symbol-choice.js'
 import type { Target } from './target.js'
 
 /** How a guest is looked for. */
 export interface GuestOptions {
   /** Memory of a raw image may start elsewhere than at 0: the person gave no `--base`. */
   readonly openBase?: boolean
+  /** A symbol file, or a folder of them; they fill what the guest's memory lacks. */
+  readonly symbols?: string
   /** Default: the cache in the person's folder (`cacheFolder`). */
   readonly cache?: DetectionCache
 }
@@ -33,27 +39,70 @@ export interface Guest extends Disposable {
   save(): void
 }
 
-/** Recognises the system of a target; undefined when there is none that is known. */
+/**
+ * Recognises the system of a target; undefined when there is none that is known.
+ * @throws VmsiftError for a symbol file that is missing, broken or another kernel's.
+ */
 export async function openGuest(target: Target, options: GuestOptions = {}): Promise<Guest | undefined> {
   const cache = options.cache ?? new DetectionCache()
-  const openBase = options.openBase === true && target.format === 'raw'
+  const hints: GuestHints = {
+    vmcoreinfo: target.notes.vmcoreinfo,
+    architecture: target.architecture,
+    registers: target.notes.cpus.map(cpu => cpu.registers),
+    openBase: options.openBase === true && target.format === 'raw',
+  }
   const identity = imageIdentity(target.driver.fd, target.path, [
     target.format,
     String(target.runs[0]?.gpa ?? 0),
-    String(openBase),
+    String(hints.openBase),
+    ...saltOf(options.symbols),
   ])
-  const kept = cache.read(identity)
-  const known = kept === undefined ? undefined : reopenGuest(target.memory, kept)
-  const detected =
-    known ??
-    detectGuest(target.memory, {
-      vmcoreinfo: target.notes.vmcoreinfo,
-      architecture: target.architecture,
-      openBase,
-    })
-  return detected === undefined
-    ? undefined
-    : new DetectedTarget(target, detected, known !== undefined, cache, identity)
+  const search = new Search(target.memory, cache.read(identity), hints)
+  const detected = await search.run(options.symbols)
+  if (detected === undefined) return undefined
+  return new DetectedTarget(target, detected, search.cached, text => cache.write(identity, text))
+}
+
+/** What tells whether a symbol file is still the one of the last run. */
+function saltOf(symbols: string | undefined): string[] {
+  const stat = symbols === undefined ? undefined : statSync(symbols, { throwIfNoEntry: false })
+  return stat === undefined ? [] : [symbols ?? '', String(stat.size), String(stat.mtimeMs)]
+}
+
+/** From the cache's text, from memory, and with a symbol file where one is given. */
+class Search {
+  cached = false
+  readonly #memory: PhysicalMemory
+  readonly #kept: string | undefined
+  readonly #hints: GuestHints
+
+  constructor(memory: PhysicalMemory, kept: string | undefined, hints: GuestHints) {
+    this.#memory = memory
+    this.#kept = kept
+    this.#hints = hints
+  }
+
+  async run(symbols: string | undefined): Promise<DetectedGuest | undefined> {
+    if (symbols === undefined) return this.#detect()
+    const { loadSymbolFile } = await import('../symbols/load.js')
+    if (!(await isSymbolFolder(symbols))) return this.#detect(await loadSymbolFile(symbols))
+    const found = this.#detect()
+    if (found === undefined) return undefined
+    const path = await symbolFileFor(symbols, found.kernel.release)
+    if (path === undefined)
+      throw new VmsiftError(
+        'target-not-found',
+        `no symbol file in ${symbols} has ${found.kernel.release} in its name; give the file itself`,
+        { detail: { folder: symbols, release: found.kernel.release } },
+      )
+    return reopenGuest(this.#memory, found.record(), await loadSymbolFile(path)) ?? found
+  }
+
+  #detect(file?: SymbolFile): DetectedGuest | undefined {
+    const known = this.#kept === undefined ? undefined : reopenGuest(this.#memory, this.#kept, file)
+    this.cached = known !== undefined
+    return known ?? detectGuest(this.#memory, { ...this.#hints, file })
+  }
 }
 
 class DetectedTarget implements Guest {
@@ -64,21 +113,16 @@ class DetectedTarget implements Guest {
   readonly cached: boolean
   readonly #detected: DetectedGuest
   readonly #keep: (text: string) => void
+  #kept: string | undefined
   #open = true
 
-  constructor(
-    target: Target,
-    detected: DetectedGuest,
-    cached: boolean,
-    cache: DetectionCache,
-    identity: string,
-  ) {
+  constructor(target: Target, detected: DetectedGuest, cached: boolean, keep: (text: string) => void) {
     this.kernel = detected.kernel
     this.base = detected.base
     this.memory = rebased(target.memory, detected.base)
     this.cached = cached
     this.#detected = detected
-    this.#keep = text => cache.write(identity, text)
+    this.#keep = keep
   }
 
   openSpace(dtb: number): AddressSpace {
@@ -87,8 +131,11 @@ class DetectedTarget implements Guest {
   }
 
   save(): void {
+    if (!this.#detected.changed()) return
     const text = this.#detected.record()
-    if (text !== undefined) this.#keep(text)
+    if (text === this.#kept) return
+    this.#kept = text
+    this.#keep(text)
   }
 
   [Symbol.dispose](): void {

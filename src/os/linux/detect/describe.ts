@@ -4,6 +4,7 @@ import type { AddressSpace } from '../../../paging/address-space.js'
 import { findBtf, kernelBtfAt } from '../../../symbols/btf-search.js'
 import type { SymbolTable } from '../../../symbols/contract.js'
 import { physicalReader } from '../../../symbols/kallsyms-search.js'
+import type { VmcoreInfo } from '../../../symbols/vmcoreinfo.js'
 import { type Banner, findBanners, MAX_BANNER_BYTES, parseBanner } from './banner.js'
 import { type Candidate, gpaOf, kernelSpace } from './candidate.js'
 import { kaslrOffsetOf } from './kaslr.js'
@@ -19,10 +20,11 @@ const MAX_BTF_BYTES = 48 << 20
 /** Undefined when neither the banner nor VMCOREINFO tells which kernel it is. */
 export function describe(memory: PhysicalMemory, located: Located): LinuxRecord | undefined {
   const { candidate, info, kallsyms } = located
-  const symbols = kallsyms?.symbols
+  const symbols = kallsyms?.symbols ?? located.fileSymbols
   const space = kernelSpace(memory, candidate)
-  const kernelBase = (symbols && imageStart(symbols)) ?? info?.symbol('_stext')
-  if (kernelBase === undefined) return undefined
+  const start = startOf(symbols, info)
+  if (start === undefined) return undefined
+  const kernelBase = start.address
   const banner = bannerOf(memory, candidate, space, kernelBase, symbols, info?.release)
   const release = banner?.release ?? info?.release
   if (release === undefined) return undefined
@@ -33,11 +35,17 @@ export function describe(memory: PhysicalMemory, located: Located): LinuxRecord 
     bannerAddress: banner?.va ?? 0n,
     release,
     kernelBase,
+    baseName: start.name,
     kaslrOffset: kaslrOffsetOf(candidate, kernelBase, symbols, info),
     ...(kallsyms !== undefined && { kallsyms: { tables: kallsyms.tables, count: kallsyms.symbols.size } }),
     ...(btf !== undefined && { btf }),
-    derived: [],
   }
+}
+
+function startOf(symbols: SymbolTable | undefined, info: VmcoreInfo | undefined) {
+  const stext = info?.symbol('_stext')
+  const told = stext === undefined ? undefined : ({ name: '_stext', address: stext } as const)
+  return (symbols && imageStart(symbols)) ?? told
 }
 
 /** The banner, through the kernel's tables. */

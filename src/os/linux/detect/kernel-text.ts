@@ -23,9 +23,15 @@ export function topTableAddress(symbols: SymbolTable): bigint | undefined {
   return firstOf(symbols, TOP_TABLE_NAMES)
 }
 
-/** Where the image starts: `_text`, or `_stext` where there is no other. */
-export function imageStart(symbols: SymbolTable): bigint | undefined {
-  return firstOf(symbols, ['_text', '_stext', 'startup_64', 'startup_32'])
+/** Where the image starts: the first of `_text` and `_stext` that there is. */
+export function imageStart(
+  symbols: SymbolTable,
+): { readonly name: '_text' | '_stext'; readonly address: bigint } | undefined {
+  for (const name of ['_text', '_stext'] as const) {
+    const address = symbols.addressOf(name)
+    if (address !== undefined) return { name, address }
+  }
+  return undefined
 }
 
 function firstOf(symbols: SymbolTable, names: readonly string[]): bigint | undefined {

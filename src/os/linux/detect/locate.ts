@@ -1,6 +1,6 @@
 /** Finding a kernel's page tables and symbols: from VMCOREINFO where there is one, else from kallsyms, each proved by the tables. */
 import type { Architecture } from '../../../core/architecture.js'
-import type { PhysicalMemory } from '../../../core/memory.js'
+import type { MemoryRun, PhysicalMemory } from '../../../core/memory.js'
 import { virtualReader } from '../../../symbols/byte-reader.js'
 import type { SymbolTable } from '../../../symbols/contract.js'
 import { parseKallsyms } from '../../../symbols/kallsyms.js'
@@ -19,6 +19,7 @@ import {
 } from '../../../symbols/vmcoreinfo.js'
 import { type Candidate, holds, kernelSpace } from './candidate.js'
 import { fromKallsyms, symbolsAt } from './from-kallsyms.js'
+import { imageRanges, type Registers, without } from './from-registers.js'
 import { basesFor } from './known-bases.js'
 import { behind } from './near.js'
 import { findNeedles, NEEDLE_OVERLAP } from './needles.js'
@@ -30,6 +31,8 @@ import { pointerBytesOf, vmcoreinfoCandidates } from './vmcoreinfo-candidates.js
 export interface LocateHints {
   readonly vmcoreinfo?: string | undefined
   readonly architecture?: Architecture | undefined
+  /** Of each processor, as far as the image tells. */
+  readonly registers?: readonly Registers[] | undefined
   /** The image doesn't tell where memory starts (a raw file), so that it may be elsewhere than at 0. */
   readonly openBase?: boolean | undefined
 }
@@ -39,6 +42,8 @@ export interface Located {
   readonly candidate: Candidate
   readonly info?: VmcoreInfo
   readonly kallsyms?: LocatedKallsyms
+  /** Out of a file, at the guest's addresses, where memory holds none. */
+  readonly fileSymbols?: SymbolTable
 }
 
 /** Symbols and where their tables lie. */
@@ -55,31 +60,46 @@ const MAX_TEXTS_TRIED = 256
 export function locate(memory: PhysicalMemory, hints: LocateHints): Located | undefined {
   const told = hints.vmcoreinfo === undefined ? undefined : fromVmcoreinfo(memory, hints.vmcoreinfo, hints)
   if (told !== undefined) return told
-  let found: Located | undefined
-  let texts = 0
-  const budget = new Budget()
-  const tried = new Set<string>()
-  sweep(
-    memory,
-    (bytes, gpa) => {
-      const hits = findNeedles(bytes)
-      // from here on `bytes` may be overwritten
-      for (const at of hits.vmcoreinfo) {
-        const text = textAt(memory, gpa + at)
-        if (text === undefined || tried.has(text) || ++texts > MAX_TEXTS_TRIED) continue
-        tried.add(text)
-        found = budget.spend(() => fromVmcoreinfo(memory, text, hints))
-        if (found !== undefined) return true
-      }
-      for (const at of hits.kallsyms) {
-        found = budget.spend(() => fromTokens(memory, gpa + at, hints))
-        if (found !== undefined) return true
-      }
-      return false
-    },
-    { overlap: NEEDLE_OVERLAP },
-  )
-  return found
+  const searcher = new Searcher(memory, hints)
+  const first = imageRanges(memory, hints.registers ?? [])
+  return searcher.search(first) ?? searcher.search(without(memory, first))
+}
+
+/** Looks through ranges of memory for either kind of start. */
+class Searcher {
+  readonly #memory: PhysicalMemory
+  readonly #hints: LocateHints
+  readonly #budget = new Budget()
+  readonly #tried = new Set<string>()
+
+  constructor(memory: PhysicalMemory, hints: LocateHints) {
+    this.#memory = memory
+    this.#hints = hints
+  }
+
+  search(ranges: readonly MemoryRun[]): Located | undefined {
+    let found: Located | undefined
+    sweep(
+      this.#memory,
+      (bytes, gpa) => {
+        const hits = findNeedles(bytes, gpa)
+        // from here on `bytes` may be overwritten
+        for (const at of hits.vmcoreinfo) found ??= this.#tryText(gpa + at)
+        for (const at of hits.kallsyms)
+          found ??= this.#budget.spend(() => fromTokens(this.#memory, gpa + at, this.#hints))
+        return found !== undefined
+      },
+      { overlap: NEEDLE_OVERLAP, ranges },
+    )
+    return found
+  }
+
+  #tryText(gpa: number): Located | undefined {
+    const text = textAt(this.#memory, gpa)
+    if (text === undefined || this.#tried.has(text) || this.#tried.size >= MAX_TEXTS_TRIED) return undefined
+    this.#tried.add(text)
+    return this.#budget.spend(() => fromVmcoreinfo(this.#memory, text, this.#hints))
+  }
 }
 
 function fromVmcoreinfo(memory: PhysicalMemory, text: string, hints: LocateHints): Located | undefined {

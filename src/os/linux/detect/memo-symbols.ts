@@ -3,6 +3,8 @@ import type { KernelSymbol, SymbolTable } from '../../../symbols/contract.js'
 
 /** Answers kept; a caller that asks for more than this is no list of the kernel's. */
 const MAX_ANSWERS = 4096
+/** Longer names are not kept. */
+const MAX_KEY = 512
 
 /** What was asked and answered: name to address in hex, null where there is no such name. */
 export type SymbolAnswers = Record<string, string | null>
@@ -44,7 +46,7 @@ export class MemoSymbols implements SymbolTable {
   addressOf(name: string): bigint | undefined {
     if (this.#answers.has(name)) return this.#answers.get(name)
     const address = this.#full().addressOf(name)
-    if (this.#answers.size < MAX_ANSWERS) {
+    if (this.#answers.size < MAX_ANSWERS && name.length <= MAX_KEY) {
       this.#answers.set(name, address)
       this.#asked++
     }

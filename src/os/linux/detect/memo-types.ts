@@ -2,6 +2,8 @@
 import type { Member, TypeTable } from '../../../symbols/contract.js'
 
 const MAX_ANSWERS = 16_384
+/** Longer names are not kept. */
+const MAX_KEY = 512
 
 /** What was asked and answered; null where there is no such thing. */
 export interface TypeAnswers {
@@ -81,7 +83,7 @@ class Memo<T> {
   get(key: string, ask: () => T | undefined): T | undefined {
     if (this.#known.has(key)) return this.#known.get(key)
     const value = ask()
-    if (this.#known.size < MAX_ANSWERS) {
+    if (this.#known.size < MAX_ANSWERS && key.length <= MAX_KEY) {
       this.#known.set(key, value)
       this.learnt++
     }

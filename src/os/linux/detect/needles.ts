@@ -1,4 +1,5 @@
 /** What the one pass over memory looks for: VMCOREINFO texts and kallsyms' tokens. */
+import { alignUp } from '../../../core/address.js'
 import { kallsymsHits } from '../../../symbols/kallsyms-search.js'
 
 const PAGE_BYTES = 4096
@@ -23,12 +24,12 @@ export interface NeedleHits {
 export const NEEDLE_OVERLAP = 128
 
 /**
- * Looks through a window that starts at a page. VMCOREINFO's two copies each start a page of their own, so one look at each page's
+ * Looks through a window that starts at `gpa`. VMCOREINFO's two copies each start a page of their own, so one look at each page's
  * start is enough (kernel/vmcore_info.c, get_zeroed_page and alloc_pages_exact).
  */
-export function findNeedles(bytes: Buffer): NeedleHits {
+export function findNeedles(bytes: Buffer, gpa: number): NeedleHits {
   const texts: number[] = []
-  for (let page = 0; page + PAGE_BYTES <= bytes.length; page += PAGE_BYTES)
+  for (let page = alignUp(gpa, PAGE_BYTES) - gpa; page + PAGE_BYTES <= bytes.length; page += PAGE_BYTES)
     for (const at of [page, page + NOTE_TEXT_AT])
       if (
         bytes.readUInt32LE(at) === START_LOW &&

@@ -55,6 +55,7 @@ const record = v.strictObject({
   release: text,
   bannerAddress: address,
   kernelBase: address,
+  baseName: v.picklist(['_text', '_stext']),
   kaslrOffset: signed,
   kallsyms: v.exactOptional(
     v.strictObject({
@@ -71,7 +72,7 @@ const record = v.strictObject({
     }),
   ),
   btf: v.exactOptional(v.strictObject({ va: address, length: bytes })),
-  derived: v.pipe(v.array(text), v.maxLength(4096)),
+  derived: v.exactOptional(v.pipe(v.array(text), v.maxLength(4096))),
   symbolAnswers: v.exactOptional(
     v.record(key, v.nullable(v.pipe(v.string(), v.regex(/^0x[0-9a-f]{1,16}$/)))),
   ),

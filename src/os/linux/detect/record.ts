@@ -17,12 +17,14 @@ export interface LinuxRecord extends Candidate {
   /** Where the banner stands: what a later run checks before it believes the rest. */
   readonly bannerAddress: bigint
   readonly kernelBase: bigint
+  /** The symbol that stands there. */
+  readonly baseName: '_text' | '_stext'
   readonly kaslrOffset: bigint
   /** Absent where the guest's memory holds no symbols. */
   readonly kallsyms?: { readonly tables: KallsymsTables<bigint>; readonly count: number }
   readonly btf?: BtfPlace
-  /** What had to be derived from data. */
-  readonly derived: readonly string[]
+  /** What had to be derived from data; absent as long as nobody tried. */
+  readonly derived?: readonly string[]
   /** Answers of symbol and type tables that were asked before. */
   readonly symbolAnswers?: SymbolAnswers
   readonly typeAnswers?: TypeAnswers

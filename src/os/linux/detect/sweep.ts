@@ -1,41 +1,49 @@
 /** One pass over guest physical memory in windows: what every search for a kernel is made of. */
+import { alignDown, alignUp } from '../../../core/address.js'
 import type { MemoryRun, PhysicalMemory } from '../../../core/memory.js'
 
 /** Bytes of a window: large enough for fast searching, small enough to stay in the processor's cache a while. */
 const WINDOW_BYTES = 4 << 20
+/** Windows start at multiples of the largest page, whatever pieces the image is in: a table never lies across two. */
+const UNIT_BYTES = 1 << 16
 
-/** What a sweep asks for each window; `true` ends the sweep. The bytes die when it returns. */
+/** What a sweep asks for each window; `true` ends the sweep. The bytes die when it returns, or reads memory itself. */
 export type Visit = (bytes: Buffer, gpa: number) => boolean
 
 /** How a sweep goes. */
 export interface SweepOptions {
-  /** Bytes that a window shares with the one before, so that nothing is lost where it straddles two; default 0. */
+  /** Bytes that a window shares with the next, so that nothing is lost where it straddles two; default 0. */
   readonly overlap?: number
   /** Only these ranges; default all of memory. */
   readonly ranges?: readonly MemoryRun[]
 }
 
 /**
- * Shows memory to `visit` window by window, ascending. Zeros that the driver knows of and gaps are left out.
- * Returns whether `visit` ended it. Windows start at multiples of 4096 wherever a run does.
+ * Shows memory to `visit` window by window, ascending. Zeros that the driver knows of and gaps are left out as far as that goes in units
+ * of 64 KiB. Returns whether `visit` ended it. Windows start at multiples of 64 KiB, save behind a gap or at the start of a run.
  */
 export function sweep(memory: PhysicalMemory, visit: Visit, options: SweepOptions = {}): boolean {
-  const overlap = options.overlap ?? 0
-  for (const run of options.ranges ?? memory.runs) {
-    const end = run.gpa + run.length
-    let at = run.gpa
-    while (at < end) {
-      const span = memory.spanAt(at, Math.min(WINDOW_BYTES, end - at))
-      if (span.kind !== 'data') {
-        at += span.length
-        continue
-      }
-      const { bytes, stop } = memory.window(at, Math.min(span.length + overlap, end - at))
-      if (bytes.length > 0 && visit(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), at))
-        return true
-      if (stop === undefined || bytes.length >= span.length) at += span.length
-      else at += bytes.length + Math.max(1, stop.length)
+  for (const run of options.ranges ?? memory.runs)
+    if (sweepRun(memory, run, visit, options.overlap ?? 0)) return true
+  return false
+}
+
+function sweepRun(memory: PhysicalMemory, run: MemoryRun, visit: Visit, overlap: number): boolean {
+  const end = run.gpa + run.length
+  let at = run.gpa
+  while (at < end) {
+    const span = memory.spanAt(at, Math.min(WINDOW_BYTES, end - at))
+    const behind = at + span.length
+    const known = span.kind === 'zero' && behind < end ? alignDown(behind, UNIT_BYTES) : behind
+    if (span.kind !== 'data' && known > at) {
+      at = known
+      continue
     }
+    const next = Math.min(end, alignUp(behind, UNIT_BYTES))
+    const { bytes, stop } = memory.window(at, Math.min(next - at + overlap, end - at))
+    if (bytes.length > 0 && visit(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), at)) return true
+    const reached = at + bytes.length
+    at = stop === undefined || reached >= next ? next : reached + Math.max(1, stop.length)
   }
   return false
 }

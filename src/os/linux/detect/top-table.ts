@@ -3,6 +3,7 @@
  * image. The distance between gva and gpa need not be known: each frame that looks like a table gives one, and the image's own
  * landmarks, of which the gpa is known, prove it.
  */
+import { alignUp } from '../../../core/address.js'
 import type { MemoryRun, PhysicalMemory } from '../../../core/memory.js'
 import { levelShifts, type PagingMode } from '../../../paging/mode.js'
 import { type Candidate, gpaOf, kernelSpace } from './candidate.js'
@@ -55,7 +56,7 @@ function bestTable(
   sweep(
     memory,
     (bytes, windowGpa) => {
-      for (const { at, entries } of probe.tables(bytes, next => isMemory(based, next, 4096))) {
+      for (const { at, entries } of probe.tables(bytes, windowGpa, next => isMemory(based, next, 4096))) {
         if (walked++ >= MAX_WALKED) return true
         const candidate = prove(memory, mode, windowGpa + at + base, landmarks, base)
         if (candidate === undefined) continue
@@ -101,10 +102,10 @@ class TopEntry {
   }
 
   /** Frames of `bytes` that pass, and how many entries of the kernel's they have; found at once, since proving reads memory. */
-  tables(bytes: Buffer, leads: (gpa: number) => boolean): { at: number; entries: number }[] {
+  tables(bytes: Buffer, gpa: number, leads: (gpa: number) => boolean): { at: number; entries: number }[] {
     const found: { at: number; entries: number }[] = []
     const step = 2 ** this.#mode.pageShift
-    for (let at = 0; at + this.#tableBytes <= bytes.length; at += step) {
+    for (let at = alignUp(gpa, step) - gpa; at + this.#tableBytes <= bytes.length; at += step) {
       const low = bytes.readUInt32LE(at + this.#at)
       if ((low & 1) === 0) continue
       const high = this.#mode.entryBytes === 8 ? bytes.readUInt32LE(at + this.#at + 4) : 0
