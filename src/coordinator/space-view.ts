@@ -7,7 +7,7 @@ import { hasAssertions } from '../patterns/measure.js'
 import type { CompiledScan } from '../scan/compiled-scan.js'
 import { pack } from '../scan/context.js'
 import type { SpaceCounts, VirtualGapEvent } from '../scan/events.js'
-import type { SpaceContext, VirtualContext } from '../scan/messages.js'
+import type { EnumerateTask, VirtualContext } from '../scan/messages.js'
 import type { Partition } from '../scan/plan.js'
 import { ABSENT_REASONS, type EnumeratedSpace, type SpaceQuery } from '../space/enumerate.js'
 import type { Owner, SpaceChoice } from '../space/guest-spaces.js'
@@ -84,17 +84,18 @@ export class SpaceView {
       ...spaces,
       processes: spaces.processes.filter(({ pid }) => wanted(pid)),
     })
-    const context: SpaceContext = {
-      driver: target.driver,
+    const common = {
+      kind: 'enumerate',
+      driver: pack(target.driver),
       base,
       rules: { mode: spaces.mode, ...(spaces.absent && { absent: spaces.absent }) },
-    }
+    } as const
     const withKernel = spaces.kernelDtb !== undefined && (owners || choice === 'kernel')
     const queries: SpaceQuery[] = [
       ...(withKernel ? [{ dtb: spaces.kernelDtb, half: 'kernel' as const }] : []),
       ...tables.map(({ dtb, areas }) => ({ dtb, half: 'user' as const, ...(areas && { areas }) })),
     ]
-    const all = await enumerateAll(pool, context, queries, jobs)
+    const all = await enumerateAll(pool, common, queries, jobs)
     const kernel = withKernel ? all[0]?.extents : undefined
     const found = withKernel ? all.slice(1) : all
     const map = mapSpaces(tables, {
@@ -143,15 +144,12 @@ export class SpaceView {
 /** Hands queries out to threads: a few first, the rest to as many threads as it is worth. */
 async function enumerateAll(
   pool: ScanPool,
-  context: SpaceContext,
+  common: Omit<EnumerateTask, 'queries'>,
   queries: readonly SpaceQuery[],
   jobs: number,
 ): Promise<EnumeratedSpace[]> {
-  const packed = pack(context)
   const run = (part: readonly SpaceQuery[]): Promise<readonly EnumeratedSpace[]> =>
-    part.length === 0
-      ? Promise.resolve([])
-      : pool.enumerate({ kind: 'enumerate', context: packed, queries: part })
+    part.length === 0 ? Promise.resolve([]) : pool.enumerate({ ...common, queries: part })
   const started = performance.now()
   const first = await run(queries.slice(0, FIRST_SPACES))
   const rest = queries.slice(FIRST_SPACES)

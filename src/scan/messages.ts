@@ -29,7 +29,7 @@ export interface WorkerContext {
 
 /** What a worker needs to know of a virtual space. */
 export interface VirtualContext {
-  /** As `SpaceContext.base`. */
+  /** As `EnumerateTask.base`. */
   readonly base: number
   /** Bytes that decide a start, before it and behind its first byte. */
   readonly behindBytes: number
@@ -41,18 +41,14 @@ export interface VirtualContext {
   readonly linear?: LinearTable
 }
 
-/** What enumerating address spaces takes. It travels packed. */
-export interface SpaceContext {
-  readonly driver: DriverSpec
+/** Some address spaces to enumerate. */
+export interface EnumerateTask {
+  readonly kind: 'enumerate'
+  /** A packed `DriverSpec`. */
+  readonly driver: Packed
   /** What is to be added to the driver's addresses: a raw image whose first byte is not at 0. */
   readonly base: number
   readonly rules: TableRules
-}
-
-export interface EnumerateTask {
-  readonly kind: 'enumerate'
-  /** A packed `SpaceContext`. */
-  readonly context: Packed
   readonly queries: readonly SpaceQuery[]
 }
 
