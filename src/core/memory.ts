@@ -55,6 +55,20 @@ export interface PhysicalMemory extends Disposable {
   window(gpa: number, length: number): Window
 }
 
+/** Memory that can be written: a snapshot's overlay, a live guest's. */
+export interface WritableMemory extends PhysicalMemory {
+  /**
+   * Writes `bytes` at `gpa`, all of them or none.
+   * @throws VmsiftError `out-of-range` where there is no memory to write.
+   */
+  write(gpa: number, bytes: Uint8Array): void
+}
+
+/** Whether this memory can be written. */
+export function isWritable(memory: PhysicalMemory): memory is WritableMemory {
+  return 'write' in memory
+}
+
 /** Memory whose loan somebody else may be waiting for: a file that another process wants to truncate. */
 export interface LeasedMemory {
   /** Whoever borrowed a window should be done with it at once; the next `window` call settles the matter. */

@@ -1,14 +1,21 @@
 /** Writes over memory that can't be written: changed pages are kept beside it, and what lies below never changes. */
 import { alignDown, hex, PAGE_BYTES } from '../core/address.js'
 import { VmsiftError } from '../core/errors.js'
-import { type MemoryRun, type PhysicalMemory, readInto, type Span, type Window } from '../core/memory.js'
+import {
+  type MemoryRun,
+  type PhysicalMemory,
+  readInto,
+  type Span,
+  type Window,
+  type WritableMemory,
+} from '../core/memory.js'
 import { findRun } from '../core/runs.js'
 
 /** Pages that an overlay holds at most: 1 GiB of changes. */
 const MAX_PAGES = 2 ** 18
 
 /** Copy-on-write: what was written is read back, through windows and spans alike. Disposing it leaves `base` open. */
-export class OverlayMemory implements PhysicalMemory {
+export class OverlayMemory implements WritableMemory {
   readonly runs: readonly MemoryRun[]
   readonly #base: PhysicalMemory
   /** Changed pages by their address. */

@@ -2,7 +2,7 @@
 import type { Guest } from '../coordinator/guest.js'
 import { hex } from '../core/address.js'
 import { VmsiftError } from '../core/errors.js'
-import type { PhysicalMemory } from '../core/memory.js'
+import { isWritable, type PhysicalMemory } from '../core/memory.js'
 import { kernelLog } from '../os/linux/dmesg.js'
 import { type Environment, environment } from '../os/linux/environment.js'
 import { type OpenFile, openFiles } from '../os/linux/files.js'
@@ -18,7 +18,9 @@ import { type LinuxThread, threads } from '../os/linux/threads.js'
 import type { AddressSpace } from '../paging/address-space.js'
 import type { KernelSymbol, Member } from '../symbols/contract.js'
 import { moduleSymbols } from '../symbols/module-symbols.js'
+import { overlaid } from './overlaid.js'
 import { PhysicalSpace } from './physical-space.js'
+import { SpaceWriter } from './space-writer.js'
 import { TypedReader } from './typed-reads.js'
 
 /** Which space an address belongs to. */
@@ -170,6 +172,25 @@ export class LinuxGuest implements Disposable {
   *#moduleSymbols(): Generator<KernelSymbol> {
     const { memory, types } = this.kernel
     for (const { address } of this.modules().items) yield* moduleSymbols(memory, types, address)
+  }
+
+  /**
+   * Writes to a space of addresses.
+   * @throws VmsiftError `not-supported` where memory can't be written: a snapshot can only be through `overlay`; else as `space`.
+   */
+  writer(space: Space): SpaceWriter {
+    const { memory } = this
+    if (!isWritable(memory))
+      throw new VmsiftError(
+        'not-supported',
+        'a snapshot is evidence and is never written; write to guest.overlay(), which keeps the changes beside it',
+      )
+    return new SpaceWriter(memory, space.kind === 'physical' ? undefined : this.space(space))
+  }
+
+  /** The same guest with memory that can be written: changes are kept beside the snapshot, and end with what this gives. */
+  overlay(): LinuxGuest {
+    return new LinuxGuest(overlaid(this.#guest))
   }
 
   #list(): Listing<LinuxProcess> {

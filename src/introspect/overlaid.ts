@@ -1,0 +1,25 @@
+/** A guest whose memory is an overlay: the kernel and every address space read what was written. */
+import type { Guest } from '../coordinator/guest.js'
+import { OverlayMemory } from '../drivers/overlay-memory.js'
+import { absentOf } from '../os/linux/detect/candidate.js'
+import { openAddressSpace } from '../paging/address-space.js'
+
+/** The guest over a copy-on-write overlay of its memory. Disposing it drops the changes and leaves `guest` open. */
+export function overlaid(guest: Guest): Guest {
+  const memory = new OverlayMemory(guest.memory)
+  const { paging: mode, dtb: kernelDtb } = guest.kernel
+  const openSpace = (dtb: number) =>
+    openAddressSpace(memory, { mode, dtb, kernelDtb, absent: absentOf(mode) })
+  return {
+    family: guest.family,
+    base: guest.base,
+    cached: guest.cached,
+    kernel: { ...guest.kernel, memory: openSpace(guest.kernel.dtb) },
+    memory,
+    openSpace,
+    save() {},
+    [Symbol.dispose]() {
+      memory[Symbol.dispose]()
+    },
+  }
+}
