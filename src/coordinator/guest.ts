@@ -46,9 +46,8 @@ export interface Guest extends Disposable {
 export async function openGuest(target: Target, options: GuestOptions = {}): Promise<Guest | undefined> {
   const cache = options.cache ?? new DetectionCache()
   const hints: GuestHints = {
-    vmcoreinfo: target.notes.vmcoreinfo,
+    notes: target.notes,
     architecture: target.architecture,
-    registers: target.notes.cpus.map(cpu => cpu.registers),
     openBase: options.openBase === true && target.format === 'raw',
   }
   const identity = imageIdentity(target.driver.fd, target.path, [

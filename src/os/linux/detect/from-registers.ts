@@ -1,14 +1,12 @@
 /** Where the kernel's image lies, as a processor's registers tell: so that only its neighbourhood need be searched. */
 import type { MemoryRun, PhysicalMemory } from '../../../core/memory.js'
 import { clipRuns, mergeRuns } from '../../../core/runs.js'
+import type { CpuState } from '../../../formats/image.js'
 import { pagingMode } from '../../../paging/modes.js'
 import { tableBase } from '../../../paging/table-base.js'
 import { gpaOf, kernelSpace } from './candidate.js'
 import { X86_64_KERNEL_MAP } from './modes.js'
 import { around } from './near.js'
-
-/** One processor's registers by name, lower case. */
-export type Registers = Readonly<Record<string, bigint>>
 
 /** The image moves by 2 MiB in 1 GiB; the user's table of a PTI pair maps a few pages of it only. */
 const STEP = 0x20_0000n
@@ -19,8 +17,9 @@ const CR4_PAE = 1n << 5n
 const MAX_CPUS = 8
 
 /** Ranges worth searching first; empty where no register tells. x86-64 only: elsewhere the tables don't tell image from direct map. */
-export function imageRanges(memory: PhysicalMemory, cpus: readonly Registers[]): MemoryRun[] {
-  for (const { cr3, cr4 = CR4_PAE } of cpus.slice(0, MAX_CPUS)) {
+export function imageRanges(memory: PhysicalMemory, cpus: readonly CpuState[]): MemoryRun[] {
+  for (const { registers } of cpus.slice(0, MAX_CPUS)) {
+    const { cr3, cr4 = CR4_PAE } = registers
     if (cr3 === undefined || (cr4 & CR4_PAE) === 0n) continue
     const mode = pagingMode((cr4 & CR4_LA57) === 0n ? 'x86_64' : 'x86_64-la57')
     const space = kernelSpace(memory, { mode, dtb: tableBase(mode, cr3), base: 0 })

@@ -11,6 +11,9 @@ import { chainSymbols, chainTypes, listedSymbols } from './chained-tables.js'
 import { rebased } from './physical.js'
 import type { LinuxRecord } from './record.js'
 
+/** The first process: every kernel has it, but not every one names it. */
+const FIRST_TASK = 'init_task'
+
 /** Tables that are at hand already. */
 export interface ReadyTables {
   /** kallsyms, parsed. */
@@ -54,10 +57,13 @@ export class KernelTables {
 
   symbols(): SymbolTable {
     const tables = this.#plainSymbols()
-    const derived = this.mustDerive ? this.#derive() : undefined
-    return chainSymbols(
-      derived === undefined ? tables : [...tables, listedSymbols('derived', derived.symbols)],
-    )
+    const plain = chainSymbols(tables)
+    // kernels without KALLSYMS_ALL name functions only; what the lists start from is data
+    if (plain.addressOf(FIRST_TASK) !== undefined && !this.mustDerive) return plain
+    const derived = this.#derive()
+    return derived === undefined
+      ? plain
+      : chainSymbols([...tables, listedSymbols('derived', derived.symbols)])
   }
 
   types(): TypeTable {

@@ -1,6 +1,7 @@
 /** Finding a kernel's page tables and symbols: from VMCOREINFO where there is one, else from kallsyms, each proved by the tables. */
 import type { Architecture } from '../../../core/architecture.js'
 import type { MemoryRun, PhysicalMemory } from '../../../core/memory.js'
+import type { ImageNotes } from '../../../formats/image.js'
 import { virtualReader } from '../../../symbols/byte-reader.js'
 import type { SymbolTable } from '../../../symbols/contract.js'
 import { parseKallsyms } from '../../../symbols/kallsyms.js'
@@ -19,7 +20,7 @@ import {
 } from '../../../symbols/vmcoreinfo.js'
 import { type Candidate, holds, kernelSpace } from './candidate.js'
 import { fromKallsyms, symbolsAt } from './from-kallsyms.js'
-import { imageRanges, type Registers, without } from './from-registers.js'
+import { imageRanges, without } from './from-registers.js'
 import { basesFor } from './known-bases.js'
 import { behind } from './near.js'
 import { findNeedles, NEEDLE_OVERLAP } from './needles.js'
@@ -29,10 +30,9 @@ import { pointerBytesOf, vmcoreinfoCandidates } from './vmcoreinfo-candidates.js
 
 /** What is known before looking at memory. */
 export interface LocateHints {
-  readonly vmcoreinfo?: string | undefined
+  /** VMCOREINFO and registers, as far as the image carries them. */
+  readonly notes?: ImageNotes | undefined
   readonly architecture?: Architecture | undefined
-  /** Of each processor, as far as the image tells. */
-  readonly registers?: readonly Registers[] | undefined
   /** The image doesn't tell where memory starts (a raw file), so that it may be elsewhere than at 0. */
   readonly openBase?: boolean | undefined
 }
@@ -58,10 +58,11 @@ const MAX_TEXTS_TRIED = 256
 
 /** Finds a kernel; undefined when there is none that holds together. */
 export function locate(memory: PhysicalMemory, hints: LocateHints): Located | undefined {
-  const told = hints.vmcoreinfo === undefined ? undefined : fromVmcoreinfo(memory, hints.vmcoreinfo, hints)
+  const text = hints.notes?.vmcoreinfo
+  const told = text === undefined ? undefined : fromVmcoreinfo(memory, text, hints)
   if (told !== undefined) return told
   const searcher = new Searcher(memory, hints)
-  const first = imageRanges(memory, hints.registers ?? [])
+  const first = imageRanges(memory, hints.notes?.cpus ?? [])
   return searcher.search(first) ?? searcher.search(without(memory, first))
 }
 
