@@ -1,6 +1,7 @@
 /** Whose code an address is: the kernel's own text, a module's, or nobody's. */
+import type { BpfCode } from './bpf-programs.js'
 import type { LinuxKernel } from './kernel.js'
-import { type LinuxModule, modules } from './modules.js'
+import type { LinuxModule } from './modules.js'
 
 /** Who owns an address. */
 export type CodeOwner =
@@ -8,18 +9,26 @@ export type CodeOwner =
   /** In the kernel's image, but not in its text. */
   | { readonly kind: 'kernel-data' }
   | { readonly kind: 'module'; readonly name: string }
+  /** Compiled BPF, by the name that kallsyms gives it. */
+  | { readonly kind: 'bpf'; readonly name: string }
   | { readonly kind: 'nobody' }
 
-/** Tells owners. Reads the modules once. */
+/** Code that lies outside the kernel's image. */
+export interface LoadedCode {
+  readonly modules: readonly LinuxModule[]
+  readonly bpf: readonly BpfCode[]
+}
+
+/** Tells owners. */
 export class CodeOwners {
   readonly #kernel: LinuxKernel
   readonly #text: readonly (readonly [bigint, bigint])[]
   readonly #image: readonly [bigint, bigint] | undefined
-  readonly #modules: readonly LinuxModule[]
+  readonly #loaded: LoadedCode
 
-  constructor(kernel: LinuxKernel, list: readonly LinuxModule[] = modules(kernel).items) {
+  constructor(kernel: LinuxKernel, loaded: LoadedCode) {
     this.#kernel = kernel
-    this.#modules = list
+    this.#loaded = loaded
     // aarch64 has functions before `_stext` (entry code), 32-bit x86 has its entry text behind `_stext` too
     const pairs = [
       rangeOf(kernel, '_stext', '_etext'),
@@ -41,10 +50,12 @@ export class CodeOwners {
       return { kind: 'kernel-text', symbol: near?.symbol.name ?? '', offset: near?.offset ?? 0 }
     }
     if (this.#image !== undefined && isIn(this.#image, address)) return { kind: 'kernel-data' }
-    const owner = this.#modules.find(({ ranges }) =>
+    const owner = this.#loaded.modules.find(({ ranges }) =>
       ranges.some(({ start, bytes }) => address >= start && address < start + BigInt(bytes)),
     )
-    return owner === undefined ? { kind: 'nobody' } : { kind: 'module', name: owner.name }
+    if (owner !== undefined) return { kind: 'module', name: owner.name }
+    const program = this.#loaded.bpf.find(({ start, end }) => address >= start && address < end)
+    return program === undefined ? { kind: 'nobody' } : { kind: 'bpf', name: program.name }
   }
 }
 

@@ -1,19 +1,22 @@
 /** Pointers to code that lead elsewhere than they should: system calls, interrupt gates, tables of operations. */
 import type { PhysicalMemory } from '../../core/memory.js'
+import { bpfPrograms } from './bpf-programs.js'
 import { type CodeOwner, CodeOwners } from './code-owners.js'
 import { interruptGates } from './interrupt-gates.js'
 import type { LinuxKernel } from './kernel.js'
+import { modules } from './modules.js'
 import { operationPointers } from './operation-tables.js'
 import { type Listing, Problems } from './problem.js'
 import { StructReader } from './struct/reader.js'
 import { SYSTEM_CALL_TABLES, systemCalls } from './system-calls.js'
+import { textJumps } from './text-hooks.js'
 import { UserMemory } from './user-memory.js'
 
 /** A pointer that leads to the wrong place. */
 export interface IntegrityFinding {
-  /** The table: `sys_call_table`, `idt_table`, or the name of a table of operations. */
+  /** The table: `sys_call_table`, `idt_table`, the name of a table of operations; or of a function that jumps away. */
   readonly where: string
-  /** Number of the system call or the vector; of the word in a table of operations. */
+  /** Number of the system call, the vector, the word in a table of operations; or bytes into the function. */
   readonly index: number
   /** Where it leads. */
   readonly address: bigint
@@ -27,17 +30,20 @@ export interface IntegrityReport extends Listing<IntegrityFinding> {
 }
 
 const MAX_FINDINGS = 10_000
-/** Under this name `checked` counts the words of all tables of operations. */
+/** Under these names `checked` counts the words of all tables of operations, and the functions that start with a jump. */
 const OPERATIONS = 'operations'
+const JUMPS = 'jumps'
 
 /**
  * Checks that every system call and every interrupt gate leads into the kernel's text, and that every pointer to executable
- * memory in the kernel's tables of operations leads into its text or a known module.
+ * memory in the kernel's tables of operations, and every jump at the start of one of its functions (x86), leads into its text, a
+ * known module or compiled BPF.
  */
 export function checkIntegrity(kernel: LinuxKernel, memory: PhysicalMemory): IntegrityReport {
   const problems = new Problems()
   const reader = new StructReader(kernel)
-  const owners = new CodeOwners(kernel)
+  const loaded = { modules: modules(kernel).items, bpf: bpfPrograms(kernel, reader, problems) }
+  const owners = new CodeOwners(kernel, loaded)
   const checked = new Map<string, number>()
   const items: IntegrityFinding[] = []
   if (!owners.known) {
@@ -70,6 +76,14 @@ export function checkIntegrity(kernel: LinuxKernel, memory: PhysicalMemory): Int
     // most words of such tables are no code: only what can be executed counts
     const place = kernelSpace.translate(address)
     if (place.kind === 'mapped' && place.executable) items.push({ where: table, index, address, owner })
+  }
+  const jumps = textJumps(kernel, reader)
+  if (jumps.length > 0) checked.set(JUMPS, jumps.length)
+  for (const { symbol, offset, target } of jumps) {
+    const owner = owners.ownerOf(target)
+    const astray = owner.kind === 'nobody' || owner.kind === 'kernel-data'
+    if (astray && items.length < MAX_FINDINGS)
+      items.push({ where: symbol, index: offset, address: target, owner })
   }
   return { items, problems: problems.list, checked }
 }

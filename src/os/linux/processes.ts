@@ -59,6 +59,8 @@ export interface LinuxProcess {
   readonly mmAddress?: bigint
 }
 
+type Owner = Pick<LinuxProcess, 'uid' | 'euid' | 'gid'>
+
 /** What to leave out. */
 export interface ProcessOptions {
   /** Read command lines from user memory; default true. */
@@ -91,6 +93,9 @@ export class ProcessReader {
   readonly #user: UserMemory
   readonly #clock: GuestClock | undefined
   readonly #options: ProcessOptions
+  /** Pids of parents and owners by credentials: many processes share one. */
+  readonly #parents = new Map<bigint, number>()
+  readonly #owners = new Map<bigint, Owner>()
 
   constructor(kernel: LinuxKernel, memory: PhysicalMemory, problems: Problems, options: ProcessOptions = {}) {
     this.structs = new StructReader(kernel)
@@ -131,8 +136,13 @@ export class ProcessReader {
 
   #parentOf(task: TaskRecord): number {
     const parent = task.link('realParent')
-    const record = parent === undefined ? undefined : this.structs.record(TASK, parent)
-    return record?.number('tgid') ?? record?.number('pid') ?? 0
+    if (parent === undefined) return 0
+    const known = this.#parents.get(parent)
+    if (known !== undefined) return known
+    const record = this.structs.record(TASK, parent)
+    const pid = record?.number('tgid') ?? record?.number('pid') ?? 0
+    this.#parents.set(parent, pid)
+    return pid
   }
 
   #threads(task: TaskRecord): number {
@@ -153,17 +163,22 @@ export class ProcessReader {
     return undefined
   }
 
-  #owner(task: TaskRecord): Pick<LinuxProcess, 'uid' | 'euid' | 'gid'> {
+  #owner(task: TaskRecord): Owner {
     const address = task.link('realCred')
-    const cred = address === undefined ? undefined : this.structs.record(CRED, address)
+    if (address === undefined) return {}
+    const known = this.#owners.get(address)
+    if (known !== undefined) return known
+    const cred = this.structs.record(CRED, address)
     const uid = cred?.number('uid')
     const euid = cred?.number('euid')
     const gid = cred?.number('gid')
-    return {
+    const owner = {
       ...(uid === undefined ? {} : { uid }),
       ...(euid === undefined ? {} : { euid }),
       ...(gid === undefined ? {} : { gid }),
     }
+    this.#owners.set(address, owner)
+    return owner
   }
 
   #startTime(task: TaskRecord): StartTime | undefined {

@@ -106,4 +106,38 @@ describe('pointers to code', () => {
       { where: 'tcp4_seq_ops', index: 3, address: base + 0x40n, owner: { kind: 'nobody' } },
     ])
   })
+
+  test('a function that starts with a jump out of the kernel is told, whichever way it jumps', async () => {
+    const target = 0xffff_c900_0012_3000n
+    const far = Buffer.alloc(8)
+    far.writeBigUInt64LE(target)
+    const ways: readonly (readonly number[])[] = [
+      [0x48, 0xb8, ...far, 0xff, 0xe0],
+      [0x48, 0xb8, ...far, 0x50, 0xc3],
+      [0xff, 0x25, 0, 0, 0, 0, ...far],
+      [0x0f, 0x1f, 0x44, 0x00, 0x00, 0x48, 0xb8, ...far, 0xff, 0xe0],
+      [0xf3, 0x0f, 0x1e, 0xfa, 0x48, 0xb8, ...far, 0xff, 0xe0],
+    ]
+    for (const code of ways) {
+      const guest = await openDemo()
+      guest.write(guest.symbol('__x64_sys_getdents64'), Uint8Array.from(code))
+      expect(checkIntegrity(guest.kernel, guest.memory).items).toMatchObject([
+        { where: '__x64_sys_getdents64', address: target, owner: { kind: 'nobody' } },
+      ])
+    }
+  })
+
+  test('a near jump into a hidden module is told, one into a known module is not', async () => {
+    const guest = await openDemo()
+    const { base } = find(guest, 'dummy')
+    const start = guest.symbol('__x64_sys_kill')
+    const code = Buffer.alloc(5, 0xe9)
+    code.writeInt32LE(Number(base - start - 5n), 1)
+    guest.write(start, code)
+    expect(checkIntegrity(guest.kernel, guest.memory).items).toEqual([])
+    hide(guest, 'dummy')
+    expect(checkIntegrity(guest.kernel, guest.memory).items).toEqual([
+      { where: '__x64_sys_kill', index: 0, address: base, owner: { kind: 'nobody' } },
+    ])
+  })
 })
