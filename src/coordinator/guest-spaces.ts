@@ -26,7 +26,8 @@ const PAGE_BITS = 12n
  * @throws VmsiftError `target-unsupported` when no system is recognised; `bad-argument` when the process asked for is none with memory.
  */
 export async function findSpaces(target: Target, choice: SpaceChoice): Promise<FoundSpaces> {
-  const guest = await openGuest(target)
+  // where a raw file begins is not known unless it was said: the guest may tell
+  const guest = await openGuest(target, { openBase: target.runs[0]?.gpa === 0 })
   if (guest === undefined)
     throw new VmsiftError(
       'target-unsupported',
