@@ -10,8 +10,14 @@ export class LzoError extends Error {}
 /** Ends the stream: a copy at distance 16384 (lzo.rst, `0 0 0 1 H L L L`). */
 const END_DISTANCE = 16384
 
+/** A stream that starts with this byte tells its version in the next one. */
+const VERSIONED = 17
+/** Version 1 (lzo-rle) has runs of zeros: a copy at distance 0xbfff, `0 0 0 1 1 L L L` and a byte with more of the length. */
+const RUN_OF_ZEROS = 0xfffc
+const SHORTEST_RUN = 4
+
 /**
- * Decompresses one LZO1X stream (version 0, as liblzo writes it) into `target`.
+ * Decompresses one LZO1X stream (version 0 as liblzo writes it, or 1, the kernel's lzo-rle) into `target`.
  * @returns bytes written, at most `target.length`.
  * @throws LzoError on a broken stream, or one that doesn't end exactly at the end of `source`.
  */
@@ -46,9 +52,14 @@ export function lzo1xDecompress(source: Uint8Array, target: Uint8Array): number 
     for (let i = 0; i < length; i++, output++) target[output] = target[output - distance] as number
   }
 
-  const first = source[0] ?? 0
+  let runs = false
+  if (source[0] === VERSIONED && source.length >= 5) {
+    runs = (source[1] ?? 0) > 0
+    input = 2
+  }
+  const first = source[input] ?? 0
   if (first > 17) {
-    input = 1
+    input++
     const count = first - 17
     literals(count)
     state = Math.min(count, 4)
@@ -67,6 +78,16 @@ export function lzo1xDecompress(source: Uint8Array, target: Uint8Array): number 
       low = code
       distance = next() * 4 + (code >> 2) + (state === 4 ? 2049 : 1)
       length = state === 4 ? 3 : 2
+    } else if (runs && code >= 24 && code < 32 && isRun(source, input)) {
+      low = next()
+      next()
+      const run = (code & 7) + next() * 8 + SHORTEST_RUN
+      if (run > target.length - output) throw new LzoError('lzo zeros pass the block')
+      target.fill(0, output, output + run)
+      output += run
+      state = low & 3
+      literals(state)
+      continue
     } else if (code < 32) {
       length = 2 + (code & 7 || extended(7))
       low = next()
@@ -88,4 +109,13 @@ export function lzo1xDecompress(source: Uint8Array, target: Uint8Array): number 
     state = low & 3
     literals(state)
   }
+}
+
+/** Whether the two bytes there hold the distance that stands for a run of zeros. */
+function isRun(source: Uint8Array, at: number): boolean {
+  return at + 2 < source.length && (word(source, at) & RUN_OF_ZEROS) === RUN_OF_ZEROS
+}
+
+function word(source: Uint8Array, at: number): number {
+  return (source[at] as number) | ((source[at + 1] as number) << 8)
 }

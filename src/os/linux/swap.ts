@@ -1,0 +1,73 @@
+/** Pages that were swapped out: where they went, and their bytes where memory still has them (zram). */
+import type { PhysicalMemory } from '../../core/memory.js'
+import type { LinuxKernel } from './kernel.js'
+import type { Problem } from './problem.js'
+import { StructReader } from './struct/reader.js'
+import { type SwapArea, swapAreas } from './swap/areas.js'
+import { type SwapPlace, swapPlace } from './swap/entries.js'
+import { ZramDisk } from './swap/zram.js'
+
+export { type SwapArea, swapAreas } from './swap/areas.js'
+export { type SwapPlace, swapPlace } from './swap/entries.js'
+
+/** A page in swap. */
+export interface SwappedPage {
+  readonly place: SwapPlace
+  /** Its bytes, where they are in memory. */
+  readonly bytes?: Uint8Array
+  /** How they were compressed; `none` and `same` (one word, over and over) too. */
+  readonly compressor?: string
+  /** Why there are no bytes: `on-disk` where the area is no zram; `no-types` where nothing tells how the driver's structures lie. */
+  readonly missing?: 'on-disk' | 'no-types' | 'empty' | 'written-back' | 'unsupported' | 'broken'
+}
+
+const SECTOR_BYTES = 512
+
+/** The swap areas of a guest as they stood when this was made, and the pages in them. */
+export class Swap {
+  readonly areas: readonly SwapArea[]
+  readonly problems: readonly Problem[]
+  readonly #kernel: LinuxKernel
+  readonly #memory: PhysicalMemory
+  readonly #reader: StructReader
+  readonly #disks = new Map<bigint, ZramDisk | undefined>()
+
+  constructor(kernel: LinuxKernel, memory: PhysicalMemory, reader = new StructReader(kernel)) {
+    this.#kernel = kernel
+    this.#memory = memory
+    this.#reader = reader
+    const { items, problems } = swapAreas(kernel, reader)
+    this.areas = items
+    this.problems = problems
+  }
+
+  /** Which area and slot a swap entry of a page table names. */
+  place(entry: bigint): SwapPlace | undefined {
+    return swapPlace(this.#kernel.paging, entry, this.areas, this.#reader)
+  }
+
+  /** The page of a swap entry; undefined when it names no slot of an area in use. */
+  page(entry: bigint): SwappedPage | undefined {
+    const place = this.place(entry)
+    return place === undefined ? undefined : this.pageAt(place)
+  }
+
+  /** The page in a slot. */
+  pageAt(place: SwapPlace): SwappedPage {
+    const { area, offset } = place
+    if (area.kind !== 'partition' || area.diskPrivate === undefined || !/^zram\d+$/.test(area.disk ?? ''))
+      return { place, missing: 'on-disk' }
+    const disk = this.#disk(area.diskPrivate)
+    if (disk === undefined) return { place, missing: 'no-types' }
+    const pageBytes = 2 ** this.#kernel.paging.pageShift
+    const page = disk.page(offset + Math.floor(((area.firstSector ?? 0) * SECTOR_BYTES) / pageBytes))
+    if (page.kind === 'none') return { place, missing: page.reason }
+    return { place, bytes: page.bytes, compressor: page.compressor }
+  }
+
+  #disk(address: bigint): ZramDisk | undefined {
+    if (!this.#disks.has(address))
+      this.#disks.set(address, ZramDisk.open(this.#kernel, this.#memory, address))
+    return this.#disks.get(address)
+  }
+}
