@@ -15,8 +15,8 @@ export interface Translation {
 /** The address spaces of the user tasks, read. */
 export interface MmSet {
   readonly samples: readonly Sample[]
-  /** Offset of `start_code`; the ten words behind it follow. Undefined when it was not found. */
-  readonly program: number | undefined
+  /** Offset of `start_code`; the ten words behind it follow. */
+  readonly program: number
 }
 
 const MM_BYTES = 4096
@@ -39,52 +39,52 @@ export function deriveAddressSpaces(
     if (owners.length === 0 || !agree(owners, task => reader.isPointer(task.pointer(mm)))) return []
     const places = [...new Set(owners.map(task => task.pointer(mm)))].filter(place => reader.isPointer(place))
     const samples = places.slice(0, MAX_MMS).map(place => new Sample(reader, place, MM_BYTES))
-    return pageTables(reader, samples, tasks.init.at, paging).map(pgd => ({ mm, pgd, samples, owners }))
+    return programsIn(samples, width).map(program => ({ mm, program, samples, owners }))
   })
   const [only, other] = found
-  if (only === undefined) return undefined
-  const { mm, pgd, samples, owners } = only
-  const spaces = `${samples.length} address spaces`
-  if (other !== undefined) {
-    // `active_mm` is the same in every task that has one of its own, and NULL in kernel threads that don't run
-    if (found.length > 2 || other.mm !== mm + width || other.pgd !== pgd) return undefined
-  }
-  types.set(
-    'task_struct',
-    'mm',
-    mm,
-    `NULL in ${kernel.length} kernel threads, has a page table in ${owners.length} others`,
-    {
-      typeName: 'mm_struct',
-    },
-  )
+  // `active_mm` is the same in every task that has one of its own, and NULL in kernel threads that don't run
+  if (only === undefined || found.length > 2) return undefined
+  const { mm, program, samples, owners } = only
+  if (other !== undefined && (other.mm !== mm + width || other.program !== program)) return undefined
+  const why = `NULL in ${kernel.length} kernel threads, leads to a program's outline in ${owners.length} others`
+  types.set('task_struct', 'mm', mm, why, { typeName: 'mm_struct' })
   if (agree(owners, task => task.pointer(mm + width) === task.pointer(mm)))
     types.set('task_struct', 'active_mm', mm + width, `equal to mm in ${owners.length} tasks that have one`, {
       typeName: 'mm_struct',
     })
-  types.set('mm_struct', 'pgd', pgd, `the kernel is mapped through it as through its own table, in ${spaces}`)
-  const programs = deriveProgram(reader, samples, types)
-  return { samples, program: programs }
+  setProgram(reader, samples, program, types)
+  derivePageTable(reader, { samples, program }, tasks.init.at, paging, types)
+  return { samples, program }
 }
 
-/** Offsets of a pointer to a top table that maps the kernel where the kernel's own table does. */
-function pageTables(
+/** `pgd` leads to a table that maps the kernel where the kernel's own does, and the program's arguments somewhere. */
+function derivePageTable(
   reader: PlaceReader,
-  samples: readonly Sample[],
+  { samples, program }: MmSet,
   known: Place,
   { dtb, translate }: Translation,
-): number[] {
+  types: DerivedTypes,
+): void {
   const where = translate(dtb, reader.address(known))
-  if (where === undefined) return []
-  return offsetsWhere(samples, [0, 512, reader.pointerBytes], (mm, offset) => {
+  if (where === undefined) return
+  const present = (mm: Sample, table: number): boolean =>
+    [0, 6, 7].some(
+      i => translate(table, reader.address(mm.pointer(program + i * reader.pointerBytes))) !== undefined,
+    )
+  const tables = offsetsWhere(samples, [0, 512, reader.pointerBytes], (mm, offset) => {
     const pgd = mm.pointer(offset)
     if (!reader.isPointer(pgd) || pgd % 32 !== 0) return false
     // what is no table costs a walk, too
     reader.spend(64)
     if (reader.exhausted) return false
     const table = translate(dtb, reader.address(pgd))
-    return table !== undefined && table !== dtb && translate(table, reader.address(known)) === where
+    if (table === undefined || table === dtb) return false
+    return translate(table, reader.address(known)) === where && present(mm, table)
   })
+  const [pgd] = tables
+  if (pgd === undefined || tables.length > 1) return
+  const why = `the kernel is mapped through it as through its own table, and the program too, in ${samples.length} address spaces`
+  types.set('mm_struct', 'pgd', pgd, why)
 }
 
 /** AT_PAGESZ of include/uapi/linux/auxvec.h. */
@@ -108,16 +108,18 @@ const PROGRAM_MEMBERS = [
 ] as const
 
 /** Eleven addresses in an order that only a program has, and behind them the vector that the kernel gave it. */
-function deriveProgram(
+function programsIn(samples: readonly Sample[], width: 4 | 8): number[] {
+  const end = MM_BYTES - (PROGRAM_MEMBERS.length + 2 * MAX_AUX_PAIRS) * width
+  return offsetsWhere(samples, [0, end, width], (mm, offset) => isProgram(mm, offset, width))
+}
+
+function setProgram(
   reader: PlaceReader,
   samples: readonly Sample[],
+  program: number,
   types: DerivedTypes,
-): number | undefined {
+): void {
   const width = reader.pointerBytes
-  const end = MM_BYTES - (PROGRAM_MEMBERS.length + 2 * MAX_AUX_PAIRS) * width
-  const found = offsetsWhere(samples, [0, end, width], (mm, offset) => isProgram(mm, offset, width))
-  const [program] = found
-  if (program === undefined || found.length > 1) return undefined
   PROGRAM_MEMBERS.forEach((name, i) => {
     const why = `addresses in a program's order with its auxiliary vector behind, in ${samples.length} address spaces`
     types.set('mm_struct', name, program + i * width, i === 0 ? why : undefined)
@@ -125,7 +127,6 @@ function deriveProgram(
   const auxiliary = program + PROGRAM_MEMBERS.length * width
   types.set('mm_struct', 'saved_auxv', auxiliary, 'its pairs hold the page size', { bytes: 2 * 20 * width })
   deriveVdso(reader, samples, auxiliary, types)
-  return program
 }
 
 function isProgram(mm: Sample, offset: number, width: 4 | 8): boolean {

@@ -4,11 +4,14 @@ import type { KernelSymbol, SymbolTable } from '../../../symbols/contract.js'
 import { deriveAddressSpaces } from './address-spaces.js'
 import { deriveCredentials } from './credentials.js'
 import { readExports } from './exports.js'
+import { deriveFileSystems } from './file-systems.js'
 import { deriveIdentity } from './identity.js'
 import { readImage } from './image.js'
 import { DerivedTypes } from './layout.js'
 import { deriveMappings } from './mappings.js'
 import { deriveModules } from './modules.js'
+import { deriveNames, type NameSet } from './names.js'
+import { deriveShared } from './open-files.js'
 import { derivePids } from './pids.js'
 import { PlaceReader } from './reader.js'
 import { findTaskRing } from './task-ring.js'
@@ -46,13 +49,17 @@ export function deriveTypes(input: DeriveInput): Derived | undefined {
   if (tasks === undefined) return undefined
   deriveIdentity(reader, tasks, types)
   const mms = deriveAddressSpaces(reader, tasks, input, types)
+  let names: NameSet | undefined
   if (mms !== undefined) {
     const mappings = deriveMappings(reader, mms, types)
-    deriveVma(reader, parts, mms, mappings, types)
+    const files = deriveVma(reader, parts, mms, mappings, types)
+    names = deriveNames(reader, files, types)
+    if (names !== undefined) deriveFileSystems(reader, names, types)
   }
   deriveCredentials(reader, tasks, types)
   deriveThreads(reader, tasks, types)
-  derivePids(reader, parts, tasks, types)
+  const pids = derivePids(reader, parts, tasks, types)
+  deriveShared(reader, tasks, names, pids?.namespace, types)
   const exported = readExports(reader, parts)
   const modules = deriveModules(reader, parts, types)
   const list: KernelSymbol[] = []

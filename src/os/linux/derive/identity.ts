@@ -9,6 +9,8 @@ const PID_MAX_LIMIT = 4 * 2 ** 20
 const KERNEL_THREAD = 0x0020_0000
 /** SIGCHLD: what every process leader sends its parent. */
 const SIGCHLD = 17
+/** The first task is made later than 0.1 ms after the clock starts; counters begin lower. */
+const MIN_UPTIME = 1e5
 /** 100 years in nanoseconds. */
 const MAX_UPTIME = 100 * 366 * 86_400 * 1e9
 /** STACK_END_MAGIC of include/uapi/linux/magic.h, at the lowest address of each task's stack. */
@@ -80,7 +82,7 @@ function deriveStartTime(reader: PlaceReader, { samples, comm }: TaskSet, types:
     let last = 0
     const grows = agree(times, task => {
       const time = task.u64(offset)
-      const fits = time >= last && time > 0 && time < MAX_UPTIME
+      const fits = time >= last && time > MIN_UPTIME && time < MAX_UPTIME
       if (fits) last = time
       return fits
     })

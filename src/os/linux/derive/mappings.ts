@@ -34,14 +34,13 @@ function slotsOf(width: 4 | 8, type: number): number {
 
 /** The mappings of all address spaces, with where they hang told; empty when neither form was found. */
 export function deriveMappings(reader: PlaceReader, mms: MmSet, types: DerivedTypes): Mapping[] {
-  if (mms.program === undefined) return []
   const tree = treeMappings(reader, mms, types)
   return tree.length > 0 ? tree : listedMappings(reader, mms, types)
 }
 
 /** Whether the mappings of a program are complete: they hold its code and its stack. */
 function holdProgram(mms: MmSet, mm: Sample, width: number, mappings: readonly Mapping[]): boolean {
-  const program = mms.program ?? 0
+  const { program } = mms
   const holds = (address: number): boolean =>
     mappings.some(({ start, end }) => start <= address && address < end)
   return holds(mm.pointer(program)) && holds(mm.pointer(program + 6 * width))

@@ -36,6 +36,8 @@ export function derivePids(
   for (const link of offsetsWhere(some, [0, tasks.comm, width], (task, o) =>
     reader.isPointer(task.pointer(o)),
   )) {
+    // the back links of `pid_links` lead into the same structure
+    if (agree(some, task => reader.pointer(task.pointer(link)) === task.at + link - width)) continue
     const pids = some.map(task => ({ task, pid: new Sample(reader, task.pointer(link), PID_BYTES) }))
     const fits = offsetsWhere(pids, [4, PID_BYTES - 2 * width, 4], (entry, offset) => {
       const namespace = roundUp(offset + 4, width)

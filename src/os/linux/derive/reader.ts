@@ -81,16 +81,19 @@ export class PlaceReader {
       : view.getUint32(within, true)
   }
 
+  /** `at` is a multiple of the pointer's size, `offset` of 4. */
   u32(at: Place, offset = 0): number | undefined {
-    const place = at + offset
-    const within = pageOffset(place)
+    const place = at + Math.floor(offset / 8) * 8
+    const within = pageOffset(place) + (offset - Math.floor(offset / 8) * 8)
     return within + 4 > PAGE_BYTES ? undefined : this.#page(place)?.getUint32(within, true)
   }
 
   u8(at: Place, offset = 0): number | undefined {
-    const base = at - (((at % 8) + 8) % 8)
-    const place = base + Math.floor((at - base + offset) / 8) * 8
-    return this.#page(place)?.getUint8(pageOffset(place) + ((at - base + offset) % 8))
+    // the place of a multiple of 8 is exact, also beyond 2^53
+    const base = Math.floor(at / 8) * 8
+    const behind = at - base + offset
+    const place = base + Math.floor(behind / 8) * 8
+    return this.#page(place)?.getUint8(pageOffset(place) + (behind % 8))
   }
 
   /** `length` bytes from a multiple of 4 on, zeros where absent; `length` ≤ 64 KiB. */

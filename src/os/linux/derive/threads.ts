@@ -15,14 +15,14 @@ const MAX_SAMPLES = 64
  */
 export function deriveThreads(reader: PlaceReader, tasks: TaskSet, types: DerivedTypes): Place[] {
   const width = reader.pointerBytes
-  const leader = types.offset('task_struct', 'group_leader')
-  if (leader === undefined) return []
   const some = spread(tasks.samples.slice(1), MAX_SAMPLES)
+  const leader = types.offset('task_struct', 'group_leader')
+  const [first] = some
+  if (leader === undefined || first === undefined) return []
   const span = [0, tasks.comm + 512, width] as const
   const pointers = offsetsWhere(some, span, (task, offset) => reader.isPointer(task.pointer(offset)))
   const found: { signal: number; head: number; node: number }[] = []
-  const [first] = some
-  for (const signal of first === undefined ? [] : pointers) {
+  for (const signal of pointers) {
     for (let head = width; head < SIGNAL_HEAD_BYTES; head += width) {
       const node = (reader.pointer(first.pointer(signal), head) ?? 0) - first.at
       if (!(node >= 0 && node < tasks.comm)) continue

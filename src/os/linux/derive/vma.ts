@@ -11,7 +11,7 @@ const VM_READ = 1
 const VM_ACCESS = 7
 const VM_GROWS_DOWN = 0x100
 
-/** Derives the members of mappings; returns places of the files that are mapped, for others to learn from. */
+/** Derives the members of mappings; returns places of the files that programs were started from, for others to learn from. */
 export function deriveVma(
   reader: PlaceReader,
   parts: readonly ImagePart[],
@@ -36,7 +36,7 @@ export function deriveVma(
     types.set('vm_area_struct', 'vm_mm', owner, `the address space of ${many}`, { typeName: 'mm_struct' })
   const kinds = sortMappings(mms, mappings, width)
   deriveFlags(mappings, kinds, types, width)
-  return deriveFile(reader, parts, mms, mappings, kinds, types)
+  return deriveFile(reader, parts, mappings, kinds, types)
 }
 
 interface Kinds {
@@ -45,7 +45,7 @@ interface Kinds {
   readonly stack: readonly Mapping[]
 }
 
-function sortMappings({ program = 0 }: MmSet, mappings: readonly Mapping[], width: number): Kinds {
+function sortMappings({ program }: MmSet, mappings: readonly Mapping[], width: number): Kinds {
   const holding = (index: number): Mapping[] =>
     mappings.filter(({ mm, start, end }) => {
       const address = mm.pointer(program + index * width)
@@ -76,7 +76,6 @@ function deriveFlags(mappings: readonly Mapping[], kinds: Kinds, types: DerivedT
 function deriveFile(
   reader: PlaceReader,
   parts: readonly ImagePart[],
-  mms: MmSet,
   mappings: readonly Mapping[],
   { code, heap, stack }: Kinds,
   types: DerivedTypes,
@@ -132,8 +131,7 @@ function deriveFile(
     )
     deriveSpecial(reader, parts, mappings, { operations, data: file + width, file }, types)
   }
-  const files = new Set(mappings.map(({ vma }) => vma.pointer(file)).filter(place => reader.isPointer(place)))
-  return [...files]
+  return [...new Set(code.map(({ vma }) => vma.pointer(file)))].filter(place => reader.isPointer(place))
 }
 
 interface SpecialOffsets {
