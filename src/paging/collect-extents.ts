@@ -12,6 +12,8 @@ const PIECE_BYTES = 4096
 export interface ExtentLimits {
   /** Tables visited, each time anew. Default: as many as the memory has pages, and 65 536 more; at most 1 048 576. */
   readonly maxTables?: number
+  /** Extents in a list. Default: as many as the memory has pages, and 65 536 more; at most 8 388 608, which is 210 MB. */
+  readonly maxExtents?: number
 }
 
 /**

@@ -24,7 +24,7 @@ export interface ExtentList extends Iterable<Extent> {
   readonly columns: ExtentColumns
 }
 
-/** More extents than frames is a space that repeats itself; and no more than 8 Mi, which is 210 MB. */
+/** More extents than frames is a space that repeats itself. */
 const MORE_EXTENTS = 65_536
 const MAX_EXTENTS = 2 ** 23
 
@@ -32,7 +32,7 @@ const MAX_EXTENTS = 2 ** 23
 export function listExtents(walker: Walker, from: bigint, to: bigint, limits: ExtentLimits): ExtentList {
   const { mode, tables } = walker
   const frames = totalBytes(tables.memory.runs) / 2 ** mode.pageShift
-  const columns = new ExtentColumns(Math.min(frames + MORE_EXTENTS, MAX_EXTENTS))
+  const columns = new ExtentColumns(limits.maxExtents ?? Math.min(frames + MORE_EXTENTS, MAX_EXTENTS))
   const [low, high] = [clamp(from), clamp(to)]
   let whole = true
   // addresses are unsigned, page numbers signed: what lies from 2^63 up is negative
