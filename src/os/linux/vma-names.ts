@@ -29,6 +29,8 @@ const MM_CONTEXT = structSpec('mm_struct', { vdso: 'context.vdso' })
 
 /** `ANON_VMA_NAME_MAX_LEN` of mm/madvise.c. */
 const MAX_NAME_BYTES = 80
+/** `vm_operations_struct` has 14 to 18 functions. */
+const MAX_OPERATIONS = 18
 
 /** Names the mappings of one process. */
 export class MappingNames {
@@ -85,10 +87,17 @@ export class MappingNames {
   #namesSpecial(operations: bigint): boolean {
     const known = this.#special.get(operations)
     if (known !== undefined) return known
-    const name = this.#reader.record(VM_OPERATIONS, operations)?.link('name')
-    const special = name !== undefined && this.#kernel.symbols.addressOf('special_mapping_name') === name
+    const wanted = this.#kernel.symbols.addressOf('special_mapping_name')
+    const special = wanted !== undefined && this.#functions(operations).includes(wanted)
     this.#special.set(operations, special)
     return special
+  }
+
+  /** What can name a mapping: where the types don't tell which function that is, all of them. */
+  #functions(operations: bigint): readonly (bigint | undefined)[] {
+    if (this.#reader.layout(VM_OPERATIONS).has('name'))
+      return [this.#reader.record(VM_OPERATIONS, operations)?.link('name')]
+    return this.#reader.isKernelAddress(operations) ? this.#reader.pointers(operations, MAX_OPERATIONS) : []
   }
 
   #isHeap(vma: VmaRecord): boolean {
