@@ -15,6 +15,9 @@ const MAX_PROVED = 512
 /** Frames that have an entry at the right place, but map something else. */
 const MAX_WALKED = 200_000
 
+/** Top tables start at a page; with larger pages a smaller table may stand anywhere in one. */
+const STEP_BYTES = 4096
+
 /** What is known of an image. */
 export interface Landmarks {
   /** An address in the kernel's text. */
@@ -104,15 +107,15 @@ class TopEntry {
   /** Frames of `bytes` that pass, and how many entries of the kernel's they have; found at once, since proving reads memory. */
   tables(bytes: Buffer, gpa: number, leads: (gpa: number) => boolean): { at: number; entries: number }[] {
     const found: { at: number; entries: number }[] = []
-    const step = 2 ** this.#mode.pageShift
-    for (let at = alignUp(gpa, step) - gpa; at + this.#tableBytes <= bytes.length; at += step) {
+    const page = 2 ** this.#mode.pageShift
+    for (let at = alignUp(gpa, STEP_BYTES) - gpa; at + this.#tableBytes <= bytes.length; at += STEP_BYTES) {
       const low = bytes.readUInt32LE(at + this.#at)
       if ((low & 1) === 0) continue
       const high = this.#mode.entryBytes === 8 ? bytes.readUInt32LE(at + this.#at + 4) : 0
       const table = (high & 0xf_ffff) * 2 ** 32 + ((low & 0xffff_f000) >>> 0)
       // arm's 48-bit addresses leave attributes above; a 16 or 64 KiB granule leaves low bits that are none of the address
       const next = this.#mode.format === 'aarch64' ? table % 2 ** 48 : table
-      if (leads(next - (next % step))) found.push({ at, entries: this.#entries(bytes, at) })
+      if (leads(next - (next % page))) found.push({ at, entries: this.#entries(bytes, at) })
     }
     return found
   }
