@@ -105,6 +105,9 @@ function readAddresses<A extends number | bigint>(
   const view = viewOf(bytes)
   const base = pointerBytes === 8 ? view.getBigUint64(0, true) : BigInt(view.getUint32(0, true))
   if (!isKernelAddress(base, pointerBytes)) return undefined
+  // On 32 bits, a table of addresses whose last one is taken for the base ascends as well.
+  const last = BigInt(viewOf(offsets).getUint32((count - 1) * 4, true))
+  if (kind === 'base-relative' && base + last >= 1n << BigInt(pointerBytes * 8)) return undefined
   return { ...told(addressesFromOffsets(offsets, count, kind, base), kind, 'virtual'), relativeBase: base }
 }
 
