@@ -1,6 +1,6 @@
 /** Three ways to print bytes, each in pieces of any length. */
 import { hex } from '../core/address.js'
-import { hexdump, LINE_BYTES } from './hexdump.js'
+import { hexdump, LINE_BYTES } from '../core/hexdump.js'
 import type { Output } from './output.js'
 import { hexBytes } from './scan-json.js'
 import { formatBytes } from './units.js'

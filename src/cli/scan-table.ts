@@ -1,12 +1,12 @@
 /** Scan events for a person: a table with fixed columns, so that rows can be printed as they come. */
 import { hex } from '../core/address.js'
+import { hexdump } from '../core/hexdump.js'
 import type { GapReason, MemoryRun } from '../core/memory.js'
 import { findRun } from '../core/runs.js'
 import type { GapEvent, MatchEvent, RuleEvent, SummaryEvent } from '../scan/events.js'
 import type { Owner } from '../space/guest-spaces.js'
 import type { Colors } from './colors.js'
 import { clip, escapeBytes, escapeText } from './escape.js'
-import { hexdump } from './hexdump.js'
 import type { ScanRenderer } from './scan-renderer.js'
 import { formatBytes, formatRate, formatSeconds, plural } from './units.js'
 

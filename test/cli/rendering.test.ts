@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { clip, escapeBytes, escapeText, oneLine } from '../../src/cli/escape.js'
-import { hexdump } from '../../src/cli/hexdump.js'
 import { formatBytes, formatRate, formatSeconds, plural } from '../../src/cli/units.js'
+import { hexdump } from '../../src/core/hexdump.js'
 
 describe('escaping', () => {
   it('leaves nothing but printable ASCII of any bytes', () => {
