@@ -60,8 +60,10 @@ function findHeads(reader: PlaceReader, parts: readonly ImagePart[]): ModuleRing
     const words = wordsOf(part)
     const end = at + 4 * words.length
     const step = width / 4
+    const signed = width === 8 || reader.kernelStart >= 2 ** 31
     for (let i = 0; i + 2 * step <= words.length; i += step) {
-      // few words are pointers, fewer of them two in a row
+      // few words are pointers, fewer of them two in a row; the sign of the high half tells the most
+      if (signed && ((words[i + step - 1] ?? 0) >= 0 || (words[i + 2 * step - 1] ?? 0) >= 0)) continue
       const next = placeIn(words, i, step)
       if (!reader.isPointer(next) || (next >= at && next < end)) continue
       const previous = placeIn(words, i + step, step)
