@@ -1,6 +1,7 @@
 /** From symbol tables that were found in physical memory to the kernel's page tables. */
 import type { Architecture } from '../../../core/architecture.js'
 import type { PhysicalMemory } from '../../../core/memory.js'
+import { clipRuns } from '../../../core/runs.js'
 import type { SymbolTable } from '../../../symbols/contract.js'
 import type { FoundKallsyms } from '../../../symbols/kallsyms-search.js'
 import { findBanners } from './banner.js'
@@ -10,6 +11,9 @@ import { textAddress, textAddresses, topTableAddress } from './kernel-text.js'
 import { modesFor } from './modes.js'
 import { around } from './near.js'
 import { findTopTable } from './top-table.js'
+
+/** Where processes' tables are looked for. */
+const FAR_BYTES = 2 ** 30
 
 /** What the caller knows beside memory. */
 export interface KallsymsHints {
@@ -59,7 +63,7 @@ function fromNamedTable(
   return undefined
 }
 
-/** Without: by structure, near the tables first, then anywhere. */
+/** Without: by structure, near the tables first, then as far as is bearable: where the kernel's own table is lost, a process's will do. */
 function fromStructure(
   memory: PhysicalMemory,
   found: FoundKallsyms,
@@ -68,7 +72,8 @@ function fromStructure(
 ): Candidate | undefined {
   const modes = modesFor(text, widthOf(text), hints.architecture)
   const landmarks = { text, inside: [found.tables.tokenTable, found.tables.names] }
-  for (const ranges of [around(memory, found.tables.tokenTable), memory.runs])
+  const far = clipRuns(memory.runs, 0, FAR_BYTES)
+  for (const ranges of [around(memory, found.tables.tokenTable), far])
     for (const base of hints.bases) {
       const candidate = findTopTable(memory, ranges, modes, landmarks, base)
       if (candidate !== undefined) return candidate
