@@ -108,12 +108,15 @@ function wordsEqual(bytes: Uint8Array, value: bigint, wordBytes: 4 | 8): number[
   return places
 }
 
-/** A name that a module can have, a state, and the module's pointer to itself. */
+/** A name that a module can have, a state, a size that the area can hold, and the module's pointer to itself. */
 function isModule(reader: StructReader, address: bigint, area: VmapArea): boolean {
   const record = reader.record(MODULE, address)
   const name = record?.text('name')
   if (record === undefined || name === undefined || !/^[\w-]{1,63}$/.test(name)) return false
   if (record.layout.has('self') && record.pointer('self') !== address) return false
-  const bytes = record.number('coreBytes') ?? 0
-  return (record.number('state') ?? 4) < 4 && bytes <= area.bytes
+  if ((record.number('state') ?? 0) > 3) return false
+  const bytes = record.number('coreBytes')
+  if (bytes === undefined) return true
+  // the structure lies in the memory that it tells of
+  return bytes > 0 && bytes <= area.bytes && address < area.start + BigInt(bytes)
 }

@@ -86,7 +86,7 @@ test('structures broken at random never throw, never hang, and never make lists 
     expect(list.length).toBeLessThan(1000)
     if (seed % 10 === 0) {
       crossCheckProcesses(guest.kernel, guest.memory)
-      crossCheckModules(guest.kernel)
+      crossCheckModules(guest.kernel, guest.memory)
       checkIntegrity(guest.kernel, guest.memory)
     }
     slowest = Math.max(slowest, performance.now() - started)

@@ -2,6 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { checkIntegrity } from '../../../src/os/linux/integrity.js'
 import { crossCheckModules } from '../../../src/os/linux/module-crosscheck.js'
 import { modules } from '../../../src/os/linux/modules.js'
+import { systemCalls } from '../../../src/os/linux/system-calls.js'
+import type { SymbolTable } from '../../../src/symbols/contract.js'
 import { type DemoGuest, openDemo } from '../../helpers/demo-kernel.js'
 
 function find(guest: DemoGuest, name: string) {
@@ -30,7 +32,7 @@ describe('modules of a real guest', () => {
 
   test('every way of looking finds the same ones', async () => {
     const guest = await openDemo()
-    const { items, available, problems } = crossCheckModules(guest.kernel)
+    const { items, available, problems } = crossCheckModules(guest.kernel, guest.memory)
     expect(problems).toEqual([])
     expect(available).toEqual({ list: true, sysfs: true, tree: true, memory: true })
     expect(
@@ -47,9 +49,11 @@ describe('modules that hide', () => {
     const guest = await openDemo()
     hide(guest, 'dummy')
     expect(modules(guest.kernel).items.map(({ name }) => name)).toEqual(['qemu_fw_cfg'])
-    expect(crossCheckModules(guest.kernel).items.filter(({ verdict }) => verdict === 'hidden')).toMatchObject(
-      [{ module: { name: 'dummy' }, sources: { list: false, sysfs: true, tree: true, memory: true } }],
-    )
+    expect(
+      crossCheckModules(guest.kernel, guest.memory).items.filter(({ verdict }) => verdict === 'hidden'),
+    ).toMatchObject([
+      { module: { name: 'dummy' }, sources: { list: false, sysfs: true, tree: true, memory: true } },
+    ])
   })
 
   test('one that left every list is found in memory', async () => {
@@ -58,9 +62,11 @@ describe('modules that hide', () => {
     guest.unlink(address + guest.offset('module', 'mkobj.kobj.entry'))
     guest.pointer(guest.symbol('mod_tree') + guest.offset('mod_tree_root', 'root.tree'), 0n)
     guest.pointer(guest.symbol('mod_tree') + guest.offset('mod_tree_root', 'root.tree') + 8n, 0n)
-    expect(crossCheckModules(guest.kernel).items.filter(({ verdict }) => verdict === 'hidden')).toMatchObject(
-      [{ module: { name: 'dummy' }, sources: { list: false, sysfs: false, tree: false, memory: true } }],
-    )
+    expect(
+      crossCheckModules(guest.kernel, guest.memory).items.filter(({ verdict }) => verdict === 'hidden'),
+    ).toMatchObject([
+      { module: { name: 'dummy' }, sources: { list: false, sysfs: false, tree: false, memory: true } },
+    ])
   })
 })
 
@@ -139,5 +145,25 @@ describe('pointers to code', () => {
     expect(checkIntegrity(guest.kernel, guest.memory).items).toEqual([
       { where: '__x64_sys_kill', index: 0, address: base, owner: { kind: 'nobody' } },
     ])
+  })
+
+  test('the table of system calls is found by what it leads to where kallsyms has functions only', async () => {
+    const guest = await openDemo()
+    const { symbols } = guest.kernel
+    const functions: SymbolTable = {
+      source: symbols.source,
+      size: symbols.size,
+      addressOf: name => (name === 'sys_call_table' ? undefined : symbols.addressOf(name)),
+      all: name => symbols.all(name),
+      nearest: address => symbols.nearest(address),
+      entries: () => symbols.entries(),
+    }
+    const kernel = { ...guest.kernel, symbols: functions }
+    expect(systemCalls(kernel, guest.structs, 'sys_call_table')).toEqual(
+      systemCalls(guest.kernel, guest.structs, 'sys_call_table'),
+    )
+    // a landmark that was changed does not mislead it
+    guest.pointer(guest.symbol('sys_call_table') + 62n * 8n, 0xffff_c900_1234_5678n)
+    expect(checkIntegrity(kernel, guest.memory).items).toMatchObject([{ where: 'sys_call_table', index: 62 }])
   })
 })
