@@ -5,8 +5,10 @@ import { findPageStructs, type PageStructs } from './page/page-structs.js'
 import { INODE } from './path/structs.js'
 import { PathReader } from './paths.js'
 import { type Problem, Problems } from './problem.js'
+import { structArray } from './struct/array.js'
 import { structSpec } from './struct/layout.js'
 import { StructReader } from './struct/reader.js'
+import type { StructRecord } from './struct/record.js'
 
 /** The file whose bytes a frame holds. */
 export interface PageCacheOwner extends InodeName {
@@ -21,22 +23,26 @@ const PAGE = structSpec('page', {
   index: ['index', '__folio_index'],
   head: ['compound_head', 'compound_info'],
 })
+type PageKey = keyof (typeof PAGE)['members']
 const ADDRESS_SPACE = structSpec('address_space', { host: 'host' })
 const INODE_MAPPING = structSpec('inode', { mapping: 'i_mapping', own: 'i_data' })
 
 /** Low bits of `page.mapping` that say it is none of a file: anonymous, movable, KSM (include/linux/page-flags.h). */
 const NOT_A_FILE = 3n
 const MAX_KEPT = 65_536
+/** `struct page`s that are read at once: frames are asked for in order, mostly. */
+const GROUP = 64
 /** Largest compound page: 16 GiB of 4 KiB pages. */
 const MAX_COMPOUND_PAGES = 1n << 22n
 
-/** Answers for many frames; keeps the names of files it met, so make a new one where the guest has run meanwhile. */
+/** Answers for many frames, fastest in ascending order; keeps the names of files it met, so make a new one where the guest has run meanwhile. */
 export class PageCache {
   readonly #reader: StructReader
   readonly #paths: PathReader
   readonly #problems = new Problems()
   readonly #pages: PageStructs | undefined
   readonly #pageBytes: number
+  #group: { readonly first: number; readonly page: ReturnType<typeof structArray<PageKey>> } | undefined
   readonly #files = new Map<bigint, (InodeName & { readonly inodeAddress: bigint }) | undefined>()
 
   constructor(kernel: LinuxKernel, reader = new StructReader(kernel)) {
@@ -61,9 +67,9 @@ export class PageCache {
   owner(gfn: number): PageCacheOwner | undefined {
     const pages = this.#pages
     if (pages === undefined || !Number.isSafeInteger(gfn) || gfn < 0) return undefined
-    const address = pages.base + BigInt(gfn) * BigInt(pages.sizeBytes)
-    const record = this.#reader.record(PAGE, address)
+    const record = this.#page(pages, gfn)
     if (record === undefined) return undefined
+    const { address } = record
     const head = headOf(address, record.pointer('head') ?? 0n, BigInt(pages.sizeBytes))
     const page = head === address ? record : this.#reader.record(PAGE, head)
     const mapping = page?.link('mapping')
@@ -84,6 +90,15 @@ export class PageCache {
       if (owner !== undefined) found.set(gfn, owner)
     }
     return found
+  }
+
+  #page(pages: PageStructs, gfn: number): StructRecord<PageKey> | undefined {
+    const first = gfn - (gfn % GROUP)
+    if (this.#group?.first !== first) {
+      const address = pages.base + BigInt(first) * BigInt(pages.sizeBytes)
+      this.#group = { first, page: structArray(this.#reader, PAGE, address, GROUP) }
+    }
+    return this.#group.page(gfn - first)
   }
 
   #file(mapping: bigint): (InodeName & { readonly inodeAddress: bigint }) | undefined {
