@@ -10,6 +10,7 @@ import { matcher } from './suites/matcher.js'
 import { memory } from './suites/memory.js'
 import { scaling } from './suites/scaling.js'
 import { startUp } from './suites/start-up.js'
+import { translate } from './suites/translate.js'
 import { wholeProcess } from './suites/whole-process.js'
 
 const SUITES: Readonly<Record<string, Suite>> = {
@@ -20,6 +21,7 @@ const SUITES: Readonly<Record<string, Suite>> = {
   memory,
   formats,
   mapping,
+  translate,
 }
 /** Suites that run what was built. */
 const BUILT = new Set(['scaling', 'process', 'startup', 'memory'])

@@ -9,7 +9,7 @@ import { digits, median } from './stats.js'
 
 export interface Measure {
   readonly name: string
-  readonly unit: 'GB/s' | 's' | 'ms' | 'MB'
+  readonly unit: 'GB/s' | 'M/s' | 's' | 'ms' | 'MB'
   readonly values: readonly number[]
 }
 

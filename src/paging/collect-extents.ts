@@ -123,19 +123,50 @@ class Collector {
       const gpa = table + index * this.#entryBytes
       // tables larger than a piece are found piece by piece
       const pieceEnd = Math.min(end, index + (PIECE_BYTES - (gpa % PIECE_BYTES)) / this.#entryBytes)
-      let at = walker.tables.find(gpa)
-      if (at >= 0) {
-        const words = walker.tables.words
-        for (; index < pieceEnd; index++) {
-          const low = words[at++] as number
-          const high = wide ? (words[at++] as number) : 0
-          if ((low | high) === 0) continue
-          walker.flags = flags
-          if (walker.take(level, low, high) === MAPPED) this.#add(base + index, walker.gpa, 1, walker.flags)
-        }
-      }
+      const at = walker.tables.find(gpa)
+      if (at >= 0) this.#visitPiece(level, at, base + index, pieceEnd - index, wide, flags)
       index = pieceEnd
     }
+  }
+
+  /** The extent at hand is in local variables meanwhile: this loop decides how fast everything is. */
+  #visitPiece(
+    level: number,
+    start: number,
+    firstVpn: number,
+    count: number,
+    wide: boolean,
+    flags: number,
+  ): void {
+    const walker = this.#walker
+    const words = walker.tables.words
+    const pageBytes = this.#pageBytes
+    let nextVpn = this.#vpn + this.#pages
+    let nextGpa = this.#gpa + this.#pages * pageBytes
+    let current = this.#flags
+    let at = start
+    let vpn = firstVpn
+    const end = firstVpn + count
+    for (; vpn < end; vpn++) {
+      const low = words[at++] as number
+      const high = wide ? (words[at++] as number) : 0
+      if ((low | high) === 0) continue
+      walker.flags = flags
+      if (walker.take(level, low, high) !== MAPPED) continue
+      const gpa = walker.gpa
+      if (vpn !== nextVpn || gpa !== nextGpa || walker.flags !== current) {
+        this.#pages = nextVpn - this.#vpn
+        this.#flush()
+        if (!this.#going) return
+        current = walker.flags
+        this.#vpn = vpn
+        this.#gpa = gpa
+        this.#flags = current
+      }
+      nextVpn = vpn + 1
+      nextGpa = gpa + pageBytes
+    }
+    this.#pages = nextVpn - this.#vpn
   }
 
   #add(vpn: number, gpa: number, pages: number, flags: number): void {
@@ -157,6 +188,13 @@ class Collector {
   /** Hands on what is memory of the extent at hand. */
   #flush(): void {
     const { tables } = this.#walker
+    if (!(this.#pages > 0)) return
+    if (tables.memoryFrom(this.#gpa) >= this.#pages * this.#pageBytes) {
+      this.#going = this.#sink.add(this.#vpn, this.#gpa, this.#pages, this.#flags)
+      this.#pages = 0
+      this.#vpn = Number.NaN
+      return
+    }
     let vpn = this.#vpn
     let gpa = this.#gpa
     let pages = this.#pages

@@ -35,6 +35,11 @@ export class ExtentColumns implements ExtentSink {
     return true
   }
 
+  /** No rows any more; the room stays: for the next address space. */
+  clear(): void {
+    this.size = 0
+  }
+
   /** Rows in the order of `gpa`, then of `vpn`: the reverse map of one address space. */
   byGpa(): Uint32Array {
     const rows = Uint32Array.from({ length: this.size }, (_, row) => row)
@@ -45,7 +50,7 @@ export class ExtentColumns implements ExtentSink {
   }
 
   #grow(): void {
-    const rows = this.vpn.length * 2
+    const rows = this.vpn.length * (this.vpn.length < 65_536 ? 4 : 2)
     this.vpn = copied(new Float64Array(rows), this.vpn)
     this.gpa = copied(new Float64Array(rows), this.gpa)
     this.pages = copied(new Float64Array(rows), this.pages)

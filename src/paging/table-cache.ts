@@ -3,7 +3,7 @@ import type { GapReason, MemoryRun, PhysicalMemory } from '../core/memory.js'
 import { findRun } from '../core/runs.js'
 
 /** Tables are kept in pieces of this size, whatever the granule. */
-const PIECE_BYTES = 4096
+export const PIECE_BYTES = 4096
 const PIECE_WORDS = PIECE_BYTES / 4
 const FIRST_PIECES = 8
 const EMPTY = -1
@@ -20,6 +20,8 @@ export const DEFAULT_TABLE_PIECES = 4096
 export class TableCache {
   /** Words of every piece; `find` gives indices into it. It is replaced as it grows: read it anew after each `find`. */
   words: Int32Array
+  /** Counts how often everything was forgotten: indices from before are void. */
+  generation = 0
   /** Pieces read from memory so far. */
   reads = 0
   /** After TABLE_IS_UNREADABLE: why. */
@@ -74,6 +76,7 @@ export class TableCache {
   /** Forgets everything: the guest ran meanwhile. */
   clear(): void {
     this.#used = 0
+    this.generation++
     this.#keys.fill(EMPTY)
   }
 

@@ -18,7 +18,7 @@ import {
   USER,
   WRITABLE,
 } from './outcome.js'
-import { TABLE_IS_NO_MEMORY, type TableCache } from './table-cache.js'
+import { PIECE_BYTES, TABLE_IS_NO_MEMORY, type TableCache } from './table-cache.js'
 
 /** Result of `step`: `gpa` is the next table's. */
 export const STEP_TABLE = -1
@@ -42,6 +42,9 @@ const ARM_HIGH_PXN_TABLE = 1 << 27
 const ARM_HIGH_UXN_TABLE = 1 << 28
 const ARM_HIGH_NO_USER_TABLE = 1 << 29
 const ARM_HIGH_READ_ONLY_TABLE = 1 << 30
+
+/** Blocks of pages whose last table is remembered. */
+const BLOCKS = 1024
 
 /** One a thread and mode. What a walk found is in its fields, until the next walk. */
 export class Walker {
@@ -81,6 +84,17 @@ export class Walker {
   #lowerTable = -1
   #upperTable = -1
   #upper = false
+  /**
+   * What the levels above the last one gave before, as processors remember it: for a block of pages whose entries share a piece of a
+   * table, where that piece lies in the cache's words, and the flags so far. Void once `#stamp` has changed.
+   */
+  readonly #blockPages: number
+  readonly #blockKeys = new Float64Array(BLOCKS)
+  readonly #blockStamps = new Int32Array(BLOCKS)
+  readonly #blockWords = new Int32Array(BLOCKS)
+  readonly #blockFlags = new Uint8Array(BLOCKS)
+  #stamp = 1
+  #generation = 0
 
   constructor(tables: TableCache, mode: PagingMode, absent: AbsentDecoder = absentDecoder('none')) {
     this.tables = tables
@@ -91,6 +105,7 @@ export class Walker {
     this.#entryBytes = mode.entryBytes
     this.#last = this.levels - 1
     this.#pageBytes = 2 ** mode.pageShift
+    this.#blockPages = PIECE_BYTES / mode.entryBytes
     const shifts = levelShifts(mode)
     this.#shifts = Int32Array.from(shifts)
     this.#leafLowMasks = Int32Array.from(shifts, shift => (shift >= 32 ? 0 : -(2 ** shift)))
@@ -117,6 +132,7 @@ export class Walker {
   use(table: number, upperTable = -1): void {
     this.#lowerTable = table
     this.#upperTable = this.mode.splitTables ? upperTable : table
+    this.#forget()
   }
 
   /** The top table of the half in which `vpn` lies, or -1: it has none, or the page number is none of this mode. */
@@ -136,6 +152,30 @@ export class Walker {
 
   /** Walks to a virtual page. MAPPED, or why not. */
   walk(vpn: number): number {
+    const { tables } = this
+    if (tables.generation !== this.#generation) this.#forget()
+    const block = Math.floor(vpn / this.#blockPages)
+    const place = block & (BLOCKS - 1)
+    if (this.#blockKeys[place] !== block || this.#blockStamps[place] !== this.#stamp)
+      return this.#walkAll(vpn)
+    this.flags = this.#blockFlags[place] as number
+    this.#upper = vpn < 0
+    const index = vpn - block * this.#blockPages
+    const words = tables.words
+    let at = this.#blockWords[place] as number
+    let high = 0
+    if (this.#entryBytes === 8) {
+      at += index * 2
+      high = words[at + 1] as number
+    } else at += index
+    const result = this.take(this.#last, words[at] as number, high)
+    this.level = 0
+    this.pageShift = this.mode.pageShift
+    return result !== MAPPED || tables.isMemory(this.gpa) ? result : FRAME_OUTSIDE
+  }
+
+  /** From the top table down. */
+  #walkAll(vpn: number): number {
     let table = this.begin(vpn)
     if (table < 0) return this.#end(NON_CANONICAL, 0)
     const high = Math.floor(vpn / this.#lowPages)
@@ -143,10 +183,31 @@ export class Walker {
     for (let level = 0; ; level++) {
       const part = level >= this.#firstLow ? low : high
       const index = (part >> (this.#indexShifts[level] as number)) & (this.#indexMasks[level] as number)
+      if (level === this.#last && level > 0) this.#remember(vpn, table, index)
       const result = this.step(level, table + index * this.#entryBytes)
       if (result !== STEP_TABLE) return result === MAPPED ? this.#land(vpn, level) : this.#end(result, level)
       table = this.gpa
     }
+  }
+
+  /** Keeps where the last table of `vpn` lies. Only the top table may be smaller than a piece, or aligned to less. */
+  #remember(vpn: number, table: number, index: number): void {
+    const block = Math.floor(vpn / this.#blockPages)
+    const at = this.tables.find(table + (index - (index % this.#blockPages)) * this.#entryBytes)
+    if (at < 0) return
+    // making room for the table may have emptied the cache
+    if (this.tables.generation !== this.#generation) this.#forget()
+    const place = block & (BLOCKS - 1)
+    this.#blockKeys[place] = block
+    this.#blockStamps[place] = this.#stamp
+    this.#blockWords[place] = at
+    this.#blockFlags[place] = this.flags
+  }
+
+  #forget(): void {
+    this.#generation = this.tables.generation
+    // stamps are compared for equality only, and 2^31 of them don't come round in the life of an entry
+    this.#stamp = (this.#stamp + 1) | 0
   }
 
   /**

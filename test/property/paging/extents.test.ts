@@ -6,7 +6,7 @@ import { pageBytes } from '../../../src/paging/mode.js'
 import { PAGING_MODES } from '../../../src/paging/modes.js'
 import { randomSpace, seeds } from './random-tables.js'
 
-const RUNS = Number(process.env.PAGING_RUNS ?? 60)
+const RUNS = Number(process.env.PAGING_RUNS ?? 20)
 
 /** The extent that holds an address; the list is sorted. */
 function holding(extents: readonly Extent[], va: bigint): Extent | undefined {

@@ -6,17 +6,17 @@ import { pageBytes } from '../../../src/paging/mode.js'
 import { PAGING_MODES } from '../../../src/paging/modes.js'
 import { randomSpace, seeds } from './random-tables.js'
 
-const RUNS = Number(process.env.PAGING_RUNS ?? 60)
+const RUNS = Number(process.env.PAGING_RUNS ?? 20)
 const BITS = 1n << 64n
 
 describe.each(PAGING_MODES)('$name', mode => {
   it('reads what translating each piece of a page gives, and lists the rest', () => {
     const page = pageBytes(mode)
     fc.assert(
-      fc.property(seeds, fc.integer({ min: 0, max: 5 * page }), (seed, length) => {
+      fc.property(seeds, fc.integer({ min: 0, max: 3 * page + 5000 }), (seed, length) => {
         const { memory, root, upperRoot, addresses } = randomSpace(mode, seed)
         const space = openAddressSpace(memory, { mode, dtb: root, kernelDtb: upperRoot })
-        for (const va of [...addresses.slice(0, 6), BITS - BigInt(page) - 100n]) {
+        for (const va of [...addresses.slice(0, 4), BITS - BigInt(page) - 100n]) {
           const { bytes, absent } = space.read(va, length)
           const expected = Buffer.alloc(length)
           const missing: string[] = []
