@@ -24,12 +24,12 @@ export class CodeOwners {
   readonly #kernel: LinuxKernel
   readonly #text: readonly (readonly [bigint, bigint])[]
   readonly #image: readonly [bigint, bigint] | undefined
-  readonly #loaded: LoadedCode
+  /** Ranges of loaded code, by ascending start. */
+  readonly #loaded: readonly LoadedRange[]
 
   constructor(kernel: LinuxKernel, loaded: LoadedCode) {
     this.#kernel = kernel
-    this.#loaded = loaded
-    // aarch64 has functions before `_stext` (entry code), 32-bit x86 has its entry text behind `_stext` too
+    this.#loaded = loadedRanges(loaded)
     const pairs = [
       rangeOf(kernel, '_stext', '_etext'),
       rangeOf(kernel, '__entry_text_start', '__entry_text_end'),
@@ -50,13 +50,36 @@ export class CodeOwners {
       return { kind: 'kernel-text', symbol: near?.symbol.name ?? '', offset: near?.offset ?? 0 }
     }
     if (this.#image !== undefined && isIn(this.#image, address)) return { kind: 'kernel-data' }
-    const owner = this.#loaded.modules.find(({ ranges }) =>
-      ranges.some(({ start, bytes }) => address >= start && address < start + BigInt(bytes)),
-    )
-    if (owner !== undefined) return { kind: 'module', name: owner.name }
-    const program = this.#loaded.bpf.find(({ start, end }) => address >= start && address < end)
-    return program === undefined ? { kind: 'nobody' } : { kind: 'bpf', name: program.name }
+    const range = this.#rangeBelow(address)
+    return range !== undefined && address < range.end ? range.owner : { kind: 'nobody' }
   }
+
+  /** The last range that starts at or below the address. */
+  #rangeBelow(address: bigint): LoadedRange | undefined {
+    let low = 0
+    let high = this.#loaded.length
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2)
+      if ((this.#loaded[middle]?.start ?? 0n) <= address) low = middle + 1
+      else high = middle
+    }
+    return this.#loaded[low - 1]
+  }
+}
+
+interface LoadedRange {
+  readonly start: bigint
+  readonly end: bigint
+  readonly owner: CodeOwner
+}
+
+function loadedRanges({ modules, bpf }: LoadedCode): LoadedRange[] {
+  const ranges: LoadedRange[] = []
+  for (const { name, ranges: own } of modules)
+    for (const { start, bytes } of own)
+      ranges.push({ start, end: start + BigInt(bytes), owner: { kind: 'module', name } })
+  for (const { name, start, end } of bpf) ranges.push({ start, end, owner: { kind: 'bpf', name } })
+  return ranges.sort((one, other) => (one.start < other.start ? -1 : one.start > other.start ? 1 : 0))
 }
 
 function rangeOf(kernel: LinuxKernel, from: string, to: string): readonly [bigint, bigint] | undefined {

@@ -16,6 +16,8 @@ const MOD_TREE_NODE = structSpec('mod_tree_node', { module: 'mod', node: 'node' 
 /** Areas larger than this are no module's; and bytes searched in all. */
 const MAX_AREA_BYTES = 32 << 20
 const MAX_SEARCHED_BYTES = 256 << 20
+/** Places looked at more closely, in all. */
+const MAX_PLACES = 2 ** 16
 
 /** Modules of /sys/module: `struct module` addresses. Undefined when the kernel's symbols or types don't tell. */
 export function sysfsModules(
@@ -68,12 +70,14 @@ export function modulesInMemory(reader: StructReader, areas: readonly VmapArea[]
   const offsets = baseOffsets(reader)
   const found: bigint[] = []
   let left = MAX_SEARCHED_BYTES
+  let places = MAX_PLACES
   for (const area of areas) {
     if (!area.allocated || area.bytes > MAX_AREA_BYTES || area.bytes > left) continue
     left -= area.bytes
     const { bytes } = reader.memory.read(area.start, area.bytes)
     for (const at of wordsEqual(bytes, area.start, reader.pointerBytes))
       for (const offset of offsets) {
+        if (places-- <= 0) return found
         const address = area.start + BigInt(at - offset)
         if (at >= offset && isModule(reader, address, area)) found.push(address)
       }

@@ -52,7 +52,7 @@ export type ModuleKey = keyof (typeof MODULE)['members']
 const MODULE_MEMORY = structSpec('module_memory', { base: 'base', bytes: 'size' })
 
 /** More than this many modules, or bytes in one, no guest has. */
-const MAX_MODULES = 2 ** 16
+const MAX_MODULES = 2 ** 14
 const MAX_MODULE_BYTES = 2 ** 31
 const STATES: readonly ModuleState[] = ['live', 'loading', 'unloading', 'unformed']
 

@@ -15,6 +15,7 @@ const DATA_TYPES = 'dDrRbB'
 /** Larger ones are arrays of something else. */
 const MAX_TABLE_BYTES = 2048
 const MAX_TABLES = 20_000
+const MAX_POINTERS = 2 ** 18
 const MAX_SYMBOLS = 2 ** 21
 
 /** Every word of every such table of the kernel itself (not of modules) that is a kernel address. */
@@ -22,6 +23,7 @@ export function operationPointers(kernel: LinuxKernel, reader: StructReader): Op
   const pointers: OperationPointer[] = []
   for (const { name, start, bytes } of tables(kernel)) {
     const words = reader.pointers(start, Math.floor(bytes / reader.pointerBytes))
+    if (pointers.length >= MAX_POINTERS) break
     words.forEach((address, index) => {
       if (address !== undefined && reader.isKernelAddress(address))
         pointers.push({ table: name, index, address })

@@ -4,8 +4,8 @@ import { PID } from './namespace-pids.js'
 import type { Problems } from './problem.js'
 import { structSpec } from './struct/layout.js'
 import type { StructReader } from './struct/reader.js'
-import { MAX_PIDS, TASK } from './tasks.js'
-import { MAX_LIST, walkChain } from './walk/list.js'
+import { MAX_TASKS, TASK } from './tasks.js'
+import { walkChain } from './walk/list.js'
 import { walkXarray } from './walk/xarray.js'
 
 const PID_NAMESPACE = structSpec('pid_namespace', { tree: 'idr.idr_rt' })
@@ -22,7 +22,7 @@ export function pidTable(kernel: LinuxKernel, reader: StructReader, problems: Pr
   const tree =
     namespace === undefined ? undefined : reader.record(PID_NAMESPACE, namespace)?.addressOf('tree')
   if (tree !== undefined) {
-    const entries = walkXarray(reader, tree, problems, { what: 'pid table', max: MAX_PIDS })
+    const entries = walkXarray(reader, tree, problems, { what: 'pid table', max: MAX_TASKS })
     return tasksOf(
       reader,
       entries.map(({ entry }) => entry),
@@ -45,7 +45,7 @@ function pidHash(kernel: LinuxKernel, reader: StructReader, hash: bigint, proble
   if (chain === undefined || numbers === undefined) return []
   const pids: bigint[] = []
   for (const first of reader.pointers(table, 2 ** shift)) {
-    if (pids.length >= MAX_LIST) break
+    if (pids.length >= MAX_TASKS) break
     // the outermost number stands first, and only that one is of the guest's own namespace
     for (const node of walkChain(reader, first ?? 0n, problems, { what: 'pid hash' }))
       pids.push(node - BigInt(chain + numbers))

@@ -2,7 +2,7 @@
 import type { PhysicalMemory } from '../../core/memory.js'
 import type { VirtualMemory } from '../../core/virtual-memory.js'
 import { type GuestClock, guestClock } from './clock.js'
-import { type CommandLine, readCommandLine } from './command-line.js'
+import { type CommandLine, CommandLines } from './command-line.js'
 import type { LinuxKernel } from './kernel.js'
 import { MM, type MmRecord } from './memory-map.js'
 import { namespacePids } from './namespace-pids.js'
@@ -59,6 +59,9 @@ export interface LinuxProcess {
   readonly mmAddress?: bigint
 }
 
+/** How many threads of a process without a leader are asked for its memory. */
+const MAX_THREADS_ASKED = 64
+
 type Owner = Pick<LinuxProcess, 'uid' | 'euid' | 'gid'>
 
 /** What to leave out. */
@@ -93,6 +96,7 @@ export class ProcessReader {
   readonly #user: UserMemory
   readonly #clock: GuestClock | undefined
   readonly #options: ProcessOptions
+  readonly #commandLines = new CommandLines()
   /** Pids of parents and owners by credentials: many processes share one. */
   readonly #parents = new Map<bigint, number>()
   readonly #owners = new Map<bigint, Owner>()
@@ -156,7 +160,7 @@ export class ProcessReader {
   #mmAddress(task: TaskRecord): bigint | undefined {
     const own = task.link('mm')
     if (own !== undefined || this.#threads(task) < 2) return own
-    for (const thread of threadAddresses(this.structs, task, this.#problems)) {
+    for (const thread of threadAddresses(this.structs, task, this.#problems, MAX_THREADS_ASKED)) {
       const mm = this.structs.record(TASK, thread)?.link('mm')
       if (mm !== undefined) return mm
     }
@@ -192,6 +196,6 @@ export class ProcessReader {
   #commandLine(mm: MmRecord | undefined, dtb: number | undefined): CommandLine {
     const wanted = this.#options.commandLines ?? true
     const open = (): VirtualMemory | undefined => (dtb === undefined ? undefined : this.#user.open(dtb))
-    return readCommandLine(wanted ? mm : undefined, open)
+    return this.#commandLines.read(wanted ? mm : undefined, open)
   }
 }

@@ -32,6 +32,8 @@ const LANDMARKS = {
 } as const
 /** So many of them must stand where they belong: a few may have been changed. */
 const MIN_LANDMARKS = 4
+/** Places tried of each. */
+const MAX_PLACES = 4096
 
 /**
  * Where each system call of a table leads, by number; empty when the kernel has no such table. Its end is the next symbol. Where
@@ -61,7 +63,8 @@ function searchedCalls(kernel: LinuxKernel, reader: StructReader): bigint[] {
   const votes = new Map<number, number>()
   for (const { number, address } of landmarks(kernel)) {
     const word = wordBytes(address, reader.pointerBytes)
-    for (let at = memory.indexOf(word); at >= 0; at = memory.indexOf(word, at + 1)) {
+    let left = MAX_PLACES
+    for (let at = memory.indexOf(word); at >= 0 && left-- > 0; at = memory.indexOf(word, at + 1)) {
       const start = at - number * reader.pointerBytes
       if (start >= 0 && at % reader.pointerBytes === 0) votes.set(start, (votes.get(start) ?? 0) + 1)
     }

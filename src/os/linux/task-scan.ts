@@ -13,8 +13,8 @@ import { MAX_PIDS, TASK, type TaskRecord } from './tasks.js'
 const TASK_ALIGNMENT = 32
 const WINDOW_BYTES = 8 << 20
 /** Candidates that are read and checked; each is cheap, but a hostile image may be full of them. */
-const MAX_CANDIDATES = 2 ** 20
-const MAX_FOUND = 2 ** 17
+const MAX_CANDIDATES = 2 ** 18
+const MAX_FOUND = 2 ** 16
 
 const EXIT_FLAGS = 0x30
 

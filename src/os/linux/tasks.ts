@@ -48,6 +48,8 @@ export const SIGNAL = structSpec('signal_struct', {
 const FLAG_KERNEL_THREAD = 0x0020_0000
 /** Largest pid there can be on 64-bit (`PID_MAX_LIMIT`), exclusive. */
 export const MAX_PIDS = 2 ** 22
+/** Most tasks taken of one list or table: a hostile guest may link millions. */
+export const MAX_TASKS = 2 ** 17
 
 /**
  * The thread-group leaders of the ring that starts at `init_task`, without `init_task` itself: addresses of `task_struct`s in the
@@ -63,7 +65,7 @@ export function taskList(kernel: LinuxKernel, reader: StructReader, problems: Pr
     )
     return []
   }
-  const nodes = walkList(reader, first + BigInt(offset), problems, { what: 'task list', max: MAX_PIDS })
+  const nodes = walkList(reader, first + BigInt(offset), problems, { what: 'task list', max: MAX_TASKS })
   return nodes.map(node => node - BigInt(offset))
 }
 

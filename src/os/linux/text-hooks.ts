@@ -12,6 +12,7 @@ export interface TextJump {
 
 const MAX_TEXT_BYTES = 48 << 20
 const MAX_SYMBOLS = 2 ** 21
+const MAX_JUMPS = 2 ** 18
 const ENDBR = [0xf3, 0x0f, 0x1e, 0xfa] as const
 /** The place of the tracer's call: `nop` of five bytes, or the call itself. */
 const NOP5 = [0x0f, 0x1f, 0x44, 0x00, 0x00] as const
@@ -30,7 +31,7 @@ export function textJumps(kernel: LinuxKernel, reader: StructReader): TextJump[]
   const jumps: TextJump[] = []
   let seen = 0
   for (const { name, address, type, module } of kernel.symbols.entries()) {
-    if (module !== undefined || seen++ > MAX_SYMBOLS) break
+    if (module !== undefined || seen++ > MAX_SYMBOLS || jumps.length >= MAX_JUMPS) break
     if (type !== 't' && type !== 'T') continue
     if (address < from || address >= to) continue
     const at = Number(address - from)

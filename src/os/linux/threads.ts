@@ -34,16 +34,21 @@ export function threads(kernel: LinuxKernel, leader: bigint): Listing<LinuxThrea
 }
 
 /** Addresses of the `task_struct`s of a thread group, by the list in its `signal_struct`, or the ring through the tasks before 6.7. */
-export function threadAddresses(reader: StructReader, leader: TaskRecord, problems: Problems): bigint[] {
+export function threadAddresses(
+  reader: StructReader,
+  leader: TaskRecord,
+  problems: Problems,
+  max = MAX_THREADS,
+): bigint[] {
   const what = `threads of ${leader.number('pid') ?? '?'}`
   const signal = leader.link('signal')
   const head = signal === undefined ? undefined : reader.record(SIGNAL, signal)?.addressOf('threadHead')
   const node = reader.layout(TASK).offset('threadNode')
   if (head !== undefined && node !== undefined)
-    return walkList(reader, head, problems, { what, max: MAX_THREADS }).map(at => at - BigInt(node))
+    return walkList(reader, head, problems, { what, max }).map(at => at - BigInt(node))
   const ring = leader.addressOf('threadGroup')
   const offset = reader.layout(TASK).offset('threadGroup')
   if (ring === undefined || offset === undefined) return [leader.address]
-  const others = walkList(reader, ring, problems, { what, max: MAX_THREADS })
+  const others = walkList(reader, ring, problems, { what, max })
   return [leader.address, ...others.map(at => at - BigInt(offset))]
 }

@@ -29,7 +29,7 @@ export type VmaKey = keyof (typeof VMA)['members']
 export type VmaRecord = StructRecord<VmaKey>
 
 /** Most mappings read of one process: `vm.max_map_count` is 65530 unless it was raised. */
-const MAX_VMAS = 2 ** 20
+const MAX_VMAS = 2 ** 18
 
 /**
  * The mappings of a memory descriptor by ascending address: from its maple tree, or from the list of older kernels with the tree

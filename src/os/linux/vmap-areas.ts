@@ -19,7 +19,7 @@ const VMAP_NODE = structSpec('vmap_node', { busy: 'busy.head' })
 
 /** `VM_ALLOC` of include/linux/vmalloc.h. */
 const VM_ALLOC = 2
-const MAX_AREAS = 2 ** 17
+const MAX_AREAS = 2 ** 16
 /** One a processor and a little more. */
 const MAX_NODES = 1024
 

@@ -62,6 +62,10 @@ export function walkMapleTree(
       problems.add('loop', `${what}: leads back to node ${hex(node)}`, node)
       continue
     }
+    if (seen.size > max + MAX_LEVELS) {
+      problems.add('cut', `${what}: cut at ${seen.size} nodes`, address)
+      break
+    }
     seen.add(node)
     const children = readNode(reader, node, type, top, problems, what)
     if (type === LEAF_64) {

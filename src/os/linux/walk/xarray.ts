@@ -69,6 +69,11 @@ export function walkXarray(
       problems.add('loop', `${what}: leads back to node ${hex(node)}`, node)
       continue
     }
+    // a node without an entry below it is none of a real tree's, so there are no more nodes than that
+    if (seen.size > max + MAX_LEVELS) {
+      problems.add('cut', `${what}: cut at ${seen.size} nodes`, address)
+      break
+    }
     seen.add(node)
     const record = reader.record(kind.spec, node)
     const shift = record?.number('shift')
