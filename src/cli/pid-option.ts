@@ -15,6 +15,6 @@ export function addPidOption(command: Command): void {
 }
 
 /** @throws VmsiftError `bad-argument` for what is no pid. */
-export function parsePid(text: string): number {
-  return parseCount(text, '--pid', 1, MAX_PID)
+export function parsePid(text: string, what = '--pid'): number {
+  return parseCount(text, what, 1, MAX_PID)
 }

@@ -2,8 +2,10 @@
 import { type Command, Option } from 'commander'
 import { VmsiftError } from '../core/errors.js'
 import type { MatcherChoice } from '../scan/pattern-spec.js'
+import type { SpaceChoice } from '../space/guest-spaces.js'
 import { NUMBERS_HELP } from './help.js'
 import { parseCount, parseRange } from './numbers.js'
+import { parsePid } from './pid-option.js'
 import type { ProgressOptions } from './progress.js'
 import type { PatternOptions } from './scan-patterns.js'
 import { addTargetOptions, type TargetOptions } from './targets.js'
@@ -31,6 +33,8 @@ export interface ScanOptions extends PatternOptions, TargetOptions, ProgressOpti
 
 /** The numbers and switches of a request; patterns and target come separately. */
 export interface ScanSettings {
+  readonly space?: SpaceChoice
+  readonly owners?: boolean
   readonly range?: { readonly start: number; readonly end: number }
   readonly jobs?: number
   readonly limit?: number
@@ -55,12 +59,14 @@ Examples:
   vmsift scan memory.lime --text password --ignore-case --utf16
   vmsift scan memory.raw --bytes "4d 5a ?? 00" --range 1M-2G --context 32
   vmsift scan memory.elf --regex "[a-z0-9.]+@[a-z0-9.]+" --limit 100
+  vmsift scan memory.lime --text password --owners
+  vmsift scan memory.lime --regex "AKIA[0-9A-Z]{16}" --space processes
   vmsift scan memory.lime --yara rules/ --json --output found.ndjson`
 
 /** Describes the options to commander. */
 export function addScanOptions(command: Command): Command {
   command
-    .description('Find text, bytes, regular expressions and YARA rules in guest physical memory.')
+    .description('Find text, bytes, regular expressions and YARA rules in guest memory.')
     .option('-t, --text <string>', 'text to look for, as UTF-8 bytes (repeatable)', collect)
     .option('-b, --bytes <hex>', 'bytes to look for, ? for any nibble: "4d 5a ?? 0?" (repeatable)', collect)
     .option('-r, --regex <re>', 'regular expression over bytes, PCRE subset (repeatable)', collect)
@@ -89,8 +95,12 @@ export function addScanOptions(command: Command): Command {
     .option('--json', 'one JSON object a line')
     .option('-q, --quiet', 'no progress, hints or warnings')
     .option('--progress', 'progress on stderr even when it is no terminal')
-    .addOption(new Option('--space <name>', 'memory to scan').default('physical').hideHelp())
-    .addOption(new Option('--owners', 'who maps each match').hideHelp())
+    .option(
+      '--space <name>',
+      'memory to scan: physical, kernel, a process id, or processes (each frame once)',
+      'physical',
+    )
+    .option('--owners', 'tell which processes and kernel addresses map each match')
     .addOption(new Option('--pause', 'hold a live guest still').hideHelp())
     .addHelpText('after', HELP)
   return addTargetOptions(command)
@@ -102,6 +112,8 @@ export function scanSettings(options: ScanOptions): ScanSettings {
   const { jobs, limit, context, maxMatch, range } = options
   return {
     matcher: options.matcher,
+    ...(options.space !== 'physical' && { space: spaceOf(options.space) }),
+    ...(options.owners === true && { owners: true }),
     ...(range !== undefined && { range: parseRange(range) }),
     ...(jobs !== undefined && { jobs: parseCount(jobs, '--jobs', 1, MAX_JOBS) }),
     ...(limit !== undefined && { limit: parseCount(limit, '--limit', 1, Number.MAX_SAFE_INTEGER) }),
@@ -112,11 +124,20 @@ export function scanSettings(options: ScanOptions): ScanSettings {
   }
 }
 
+function spaceOf(word: string): SpaceChoice {
+  if (word === 'kernel' || word === 'processes') return word
+  if (/^[0-9]/.test(word)) return { pid: parsePid(word, '--space') }
+  throw new VmsiftError(
+    'bad-argument',
+    `--space is physical, kernel, processes or a process id, not '${word}'`,
+    {
+      detail: { space: word },
+    },
+  )
+}
+
 function refuseLater(options: ScanOptions): void {
   const later = (what: string, instead: string) =>
     new VmsiftError('not-supported', `${what} is not supported yet; ${instead}`)
-  if (options.space !== 'physical')
-    throw later(`--space ${options.space}`, 'leave it out to scan physical memory')
-  if (options.owners === true) throw later('--owners', 'leave it out')
   if (options.pause === true) throw later('--pause', 'a snapshot file stands still anyway; leave it out')
 }
