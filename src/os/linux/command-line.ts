@@ -31,7 +31,7 @@ export class CommandLines {
     const end = mm?.bigint('argEnd')
     if (start === undefined || end === undefined || start === 0n || end <= start) return NO_COMMAND_LINE
     const length = end - start
-    const bound = Math.min(MAX_BYTES, Math.floor(this.#left / ARGUMENT_BYTES))
+    const bound = Math.max(0, Math.min(MAX_BYTES, Math.floor(this.#left / ARGUMENT_BYTES)))
     const bounded = length > BigInt(bound) ? bound : Number(length)
     const read = user()?.read(start, bounded)
     if (read === undefined) return NO_COMMAND_LINE
