@@ -151,6 +151,13 @@ function auxiliaryValue(mm: Sample, offset: number, width: 4 | 8, key: number): 
   return undefined
 }
 
+/** Bytes of the vector up to its end mark. */
+function auxiliaryBytes(mm: Sample, offset: number, width: 4 | 8): number {
+  let pairs = 0
+  while (pairs < MAX_AUX_PAIRS && mm.pointer(offset + 2 * pairs * width) !== 0) pairs++
+  return 2 * pairs * width
+}
+
 /** AT_SYSINFO_EHDR: where the vdso was mapped. `context.vdso` is the other place that holds it. */
 const AT_VDSO = 33
 
@@ -161,14 +168,13 @@ function deriveVdso(
   types: DerivedTypes,
 ): void {
   const width = reader.pointerBytes
-  const span = [0, MM_BYTES, width] as const
-  const found = offsetsWhere(samples, span, (mm, offset) => {
-    const vdso = auxiliaryValue(mm, auxiliary, width, AT_VDSO)
-    const outside = offset < auxiliary || offset >= auxiliary + 2 * MAX_AUX_PAIRS * width
-    return vdso !== undefined && vdso !== 0 && outside && mm.pointer(offset) === vdso
+  const found = offsetsWhere(samples, [0, MM_BYTES, width], (mm, offset) => {
+    if (offset >= auxiliary && offset < auxiliary + auxiliaryBytes(mm, auxiliary, width)) return false
+    const vdso = mm.pointer(offset)
+    return vdso !== 0 && vdso === auxiliaryValue(mm, auxiliary, width, AT_VDSO)
   })
   const [vdso] = found
   if (vdso === undefined || found.length > 1) return
-  const spaces = `${samples.length} address spaces`
-  types.set('mm_struct', 'context.vdso', vdso, `what the auxiliary vector says of the vdso, in ${spaces}`)
+  const why = `what the auxiliary vector says of the vdso, in ${samples.length} address spaces`
+  types.set('mm_struct', 'context.vdso', vdso, why)
 }

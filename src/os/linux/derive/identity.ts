@@ -116,7 +116,8 @@ function deriveExit({ samples, init, parent, comm }: TaskSet, types: DerivedType
 }
 
 /** `stack`: a page of its own in every task, with the kernel's mark at its end. */
-function deriveStack(reader: PlaceReader, { samples, comm }: TaskSet, types: DerivedTypes): void {
+function deriveStack(reader: PlaceReader, tasks: TaskSet, types: DerivedTypes): void {
+  const { samples, comm } = tasks
   const width = reader.pointerBytes
   const few = samples.slice(0, 24)
   const marked = (place: Place): boolean => place % 4096 === 0 && reader.u32(place) === STACK_END_MAGIC
@@ -126,10 +127,33 @@ function deriveStack(reader: PlaceReader, { samples, comm }: TaskSet, types: Der
   })
   const [stack] = found
   if (stack === undefined || found.length > 1) return
+  deriveState(tasks, stack, types)
   types.set(
     'task_struct',
     'stack',
     stack,
     `the mark of a stack's end stands there in ${told(few.length)} tasks`,
+  )
+}
+
+/** TASK_INTERRUPTIBLE, TASK_UNINTERRUPTIBLE, TASK_IDLE: in one of these nearly all threads of the kernel wait. */
+const WAITING = new Set([1, 2, 0x402])
+
+/** `__state` (`state` before 5.14) stands before the stack: 0 in the idle task, a kind of waiting in most of the kernel's threads. */
+function deriveState({ samples, init, kernel }: TaskSet, stack: number, types: DerivedTypes): void {
+  const found: number[] = []
+  for (let offset = 0; offset < stack; offset += 4) {
+    const waiting = kernel.filter(task => WAITING.has(task.u32(offset))).length
+    const known = samples.every(task => task.u32(offset) <= 0xffff)
+    if (init.u32(offset) === 0 && known && waiting > 2 && waiting >= kernel.length * 0.75) found.push(offset)
+  }
+  const [state] = found
+  if (state === undefined || found.length > 1) return
+  types.set(
+    'task_struct',
+    '__state',
+    state,
+    `most of ${kernel.length} kernel threads wait, swapper does not`,
+    { bytes: 4 },
   )
 }

@@ -78,6 +78,7 @@ export function deriveNames(
   types.set('qstr', 'name', 8)
   const dentries = files.map(file => new Sample(reader, file.pointer(path + width), DENTRY_BYTES))
   deriveHash(reader, dentries, parent, types)
+  deriveMode(files, types)
   const inode = deriveInode(files, dentries, { path, parent }, reader, types)
   const isName = (place: Place | undefined): boolean =>
     reader.isPointer(place) && reachesRoot(reader, place, name, parent)
@@ -173,4 +174,25 @@ function deriveInode(
   types.set('file', 'f_inode', only.file, why, { typeName: 'inode' })
   types.set('dentry', 'd_inode', only.dentry, why, { typeName: 'inode' })
   return only.file
+}
+
+/** O_RDONLY, O_LARGEFILE and __FMODE_EXEC (x86; arm64; kernels that need no O_LARGEFILE): how the kernel opens a program. */
+const PROGRAM_FLAGS = new Set([0x8020, 0x2_0020, 0x20])
+/** FMODE_READ and FMODE_CAN_READ must be set, FMODE_WRITE not (include/linux/fs.h). */
+const PROGRAM_MODE = 0x2_0001
+const MODE_WRITE = 2
+
+/** `f_flags` and `f_mode` of files that are executed. */
+function deriveMode(files: readonly Sample[], types: DerivedTypes): void {
+  const flags = offsetsWhere(files, [0, 128, 4], (file, offset) => PROGRAM_FLAGS.has(file.u32(offset)))
+  const [flag] = flags
+  if (flag === undefined || flags.length > 1) return
+  const modes = offsetsWhere(files, [0, 128, 4], (file, offset) => {
+    const mode = file.u32(offset)
+    return (mode & PROGRAM_MODE) === PROGRAM_MODE && (mode & MODE_WRITE) === 0 && mode < 2 ** 31
+  })
+  const why = `how the kernel opened ${files.length} executables`
+  types.set('file', 'f_flags', flag, why, { bytes: 4 })
+  const [mode] = modes
+  if (mode !== undefined && modes.length === 1) types.set('file', 'f_mode', mode, why, { bytes: 4 })
 }

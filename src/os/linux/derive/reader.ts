@@ -12,6 +12,8 @@ const PAGE_BYTES = 4096
 const MAX_PAGES = 16_384
 /** A page that has to be read costs as much as this many numbers. */
 const MISS_COST = 24
+/** Copying this many bytes costs about as much as reading a number. */
+const BYTES_PER_UNIT = 32
 /** Units of work one derivation may take: some hundred milliseconds. */
 const DEFAULT_BUDGET = 6_000_000
 /** Error values (`ERR_PTR`) lie in the last page. */
@@ -31,13 +33,12 @@ export class PlaceReader {
   readonly #pages = new Map<number, DataView | undefined>()
   #left: number
 
-  constructor(memory: VirtualMemory, kernelBase: bigint, budget = DEFAULT_BUDGET) {
+  /** @param kernelStart where the kernel's half of a 32-bit address space begins; 64-bit kernels have the top bit set */
+  constructor(memory: VirtualMemory, kernelStart: Place, budget = DEFAULT_BUDGET) {
     this.#memory = memory
     this.#left = budget
     this.pointerBytes = memory.pointerBytes
-    // the kernel's text lies in the first GiB above the split of a 32-bit address space, whatever the split
-    this.kernelStart =
-      memory.pointerBytes === 8 ? -(2 ** 56) : Math.floor(Number(kernelBase) / 2 ** 28) * 2 ** 28
+    this.kernelStart = memory.pointerBytes === 8 ? -(2 ** 56) : kernelStart
     this.kernelEnd = (memory.pointerBytes === 8 ? 0 : 2 ** 32) - ERROR_VALUES
   }
 
@@ -99,6 +100,7 @@ export class PlaceReader {
   /** `length` bytes from a multiple of 4 on, zeros where absent; `length` ≤ 64 KiB. */
   bytes(at: Place, length: number): Uint8Array {
     const bytes = new Uint8Array(length)
+    this.#left -= length / BYTES_PER_UNIT
     for (let done = 0; done < length; ) {
       const within = pageOffset(at + done)
       const part = Math.min(PAGE_BYTES - within, length - done)

@@ -18,8 +18,9 @@ export interface TaskRing {
 export const COMM_BYTES = 16
 /** How far `tasks` may stand from `comm`. */
 const REACH_BYTES = 4096
-const MAX_CANDIDATES = 256
-const MAX_RING = 65_536
+const MAX_CANDIDATES = 64
+/** A longer ring is looked at so far: that is evidence enough. */
+const MAX_RING = 16_384
 /** A kernel that has reached user space has more tasks than this. */
 const MIN_RING = 4
 
