@@ -12,20 +12,22 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { cacheFolder } from './cache-folder.js'
 
 /** No record comes near this. */
 const MAX_BYTES = 8 << 20
 /** Files that are kept; the oldest go first. */
 const MAX_FILES = 256
 const SUFFIX = '.json'
+/** Of files that are being written, and how long that may take. */
+const BESIDE = '.tmp'
+const BESIDE_MS = 60_000
 
 /** Texts by identity. */
 export class DetectionCache {
   readonly #folder: string | undefined
 
   /** Without a folder it holds nothing. */
-  constructor(folder: string | undefined = cacheFolder()) {
+  constructor(folder: string | undefined) {
     this.#folder = folder
   }
 
@@ -42,7 +44,7 @@ export class DetectionCache {
     if (folder === undefined || text.length > MAX_BYTES) return
     tolerant(() => {
       mkdirSync(folder, { recursive: true, mode: 0o700 })
-      const beside = join(folder, `${identity}.${process.pid}.${Date.now().toString(36)}.tmp`)
+      const beside = join(folder, `${identity}.${process.pid}.${Date.now().toString(36)}${BESIDE}`)
       try {
         writeFileSync(beside, text, { mode: 0o600, flag: 'wx' })
         renameSync(beside, join(folder, identity + SUFFIX))
@@ -55,12 +57,15 @@ export class DetectionCache {
   }
 }
 
+/** Leaves the newest records, and nothing half written that is older than a minute. */
 function prune(folder: string): void {
-  const names = readdirSync(folder).filter(name => name.endsWith(SUFFIX))
-  if (names.length <= MAX_FILES) return
-  const aged = names.map(name => ({ name, time: tolerant(() => statSync(join(folder, name)).mtimeMs) ?? 0 }))
-  aged.sort((a, b) => a.time - b.time)
-  for (const { name } of aged.slice(0, names.length - MAX_FILES))
+  const aged = readdirSync(folder).map(name => ({
+    name,
+    time: tolerant(() => statSync(join(folder, name)).mtimeMs) ?? 0,
+  }))
+  const stale = aged.filter(({ name, time }) => name.endsWith(BESIDE) && time < Date.now() - BESIDE_MS)
+  const records = aged.filter(({ name }) => name.endsWith(SUFFIX)).sort((a, b) => b.time - a.time)
+  for (const { name } of [...stale, ...records.slice(MAX_FILES)])
     tolerant(() => unlinkSync(join(folder, name)))
 }
 

@@ -8,6 +8,7 @@ import { rebased } from '../os/linux/detect/physical.js'
 import type { LinuxKernel } from '../os/linux/kernel.js'
 import { type AddressSpace, openAddressSpace } from '../paging/address-space.js'
 import type { SymbolFile } from '../symbols/load.js'
+import { cacheFolder } from './cache-folder.js'
 import { DetectionCache } from './detection-cache.js'
 import { imageIdentity } from './image-identity.js'
 import { isSymbolFolder, symbolFileFor } from './symbol-choice.js'
@@ -44,7 +45,7 @@ export interface Guest extends Disposable {
  * @throws VmsiftError for a symbol file that is missing, broken or another kernel's.
  */
 export async function openGuest(target: Target, options: GuestOptions = {}): Promise<Guest | undefined> {
-  const cache = options.cache ?? new DetectionCache()
+  const cache = options.cache ?? new DetectionCache(cacheFolder())
   const hints: GuestHints = {
     notes: target.notes,
     architecture: target.architecture,

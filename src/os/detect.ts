@@ -39,8 +39,10 @@ export function reopenGuest(
 ): DetectedGuest | undefined {
   const record = decodeRecord(text)
   if (record === undefined || !isStillThere(memory, record)) return undefined
-  const ready = file === undefined ? {} : tablesOf(file, record, undefined)
-  return linuxGuest(openLinux(memory, record, ready), false)
+  if (file === undefined) return linuxGuest(openLinux(memory, record), false)
+  // with the file, other things have to be derived than without
+  const { derived: _, ...rest } = record
+  return linuxGuest(openLinux(memory, rest, tablesOf(file, record, undefined)), false)
 }
 
 function linuxGuest(opened: OpenedLinux, fresh: boolean): DetectedGuest {

@@ -38,9 +38,14 @@ export class KernelTables {
     this.#own = ready.kallsyms
   }
 
-  /** What had to be derived, one line each. */
-  get derivedLines(): readonly string[] {
-    return this.#derive()?.derived ?? []
+  /** What had to be derived, one line each; empty where nothing had to. */
+  derivedLines(): readonly string[] {
+    if (this.mustDerive) return this.#derive()?.derived ?? []
+    if (!this.#lacksData()) return []
+    const added = this.#derive()?.symbols ?? []
+    return added.length === 0
+      ? []
+      : [`${added.length} symbols of data (kallsyms names functions only; the kernel's exports tell these)`]
   }
 
   /** What `symbols` will say of its source. */
@@ -57,13 +62,10 @@ export class KernelTables {
 
   symbols(): SymbolTable {
     const tables = this.#plainSymbols()
-    const plain = chainSymbols(tables)
-    // kernels without KALLSYMS_ALL name functions only; what the lists start from is data
-    if (plain.addressOf(FIRST_TASK) !== undefined && !this.mustDerive) return plain
-    const derived = this.#derive()
-    return derived === undefined
-      ? plain
-      : chainSymbols([...tables, listedSymbols('derived', derived.symbols)])
+    const derived = this.mustDerive || this.#lacksData() ? this.#derive() : undefined
+    return chainSymbols(
+      derived === undefined ? tables : [...tables, listedSymbols('derived', derived.symbols)],
+    )
   }
 
   types(): TypeTable {
@@ -79,6 +81,11 @@ export class KernelTables {
   /** Neither the guest nor a file tells the layouts. */
   get mustDerive(): boolean {
     return this.#record.btf === undefined && this.#ready.fileTypes === undefined
+  }
+
+  /** Kernels without KALLSYMS_ALL name functions only; what the lists start from is data. */
+  #lacksData(): boolean {
+    return this.#plainSymbols().every(table => table.addressOf(FIRST_TASK) === undefined)
   }
 
   #plainSymbols(): SymbolTable[] {

@@ -27,7 +27,7 @@ export function isStillThere(memory: PhysicalMemory, record: LinuxRecord): boole
 /** Opens the kernel; `memory` is as it was when it was found, `record.base` is added to its gpas. */
 export function openLinux(memory: PhysicalMemory, record: LinuxRecord, ready: ReadyTables = {}): OpenedLinux {
   const tables = new KernelTables(memory, record, ready)
-  const derived = tables.mustDerive ? (record.derived ?? tables.derivedLines) : []
+  const derived = record.derived ?? tables.derivedLines()
   const size = record.kallsyms?.count ?? ready.fileSymbols?.size ?? 0
   const symbols = new MemoSymbols(tables.symbolSource, size, () => tables.symbols(), record.symbolAnswers)
   const types = new MemoTypes(tables.typeSource, () => tables.types(), record.typeAnswers)

@@ -1,0 +1,141 @@
+import {
+  chmodSync,
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { cacheFolder } from '../../../src/coordinator/cache-folder.js'
+import { DetectionCache } from '../../../src/coordinator/detection-cache.js'
+import { imageIdentity } from '../../../src/coordinator/image-identity.js'
+import { isSymbolFolder, symbolFileFor } from '../../../src/coordinator/symbol-choice.js'
+
+let folder: string
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'vmsift-cache-'))
+})
+afterAll(() => rmSync(folder, { recursive: true }))
+
+describe('the cache on disk', () => {
+  it('lies where the environment says', () => {
+    expect(cacheFolder({ VMSIFT_CACHE: 'off', XDG_CACHE_HOME: '/x' })).toBeUndefined()
+    expect(cacheFolder({ VMSIFT_CACHE: '/own', XDG_CACHE_HOME: '/x' })).toBe('/own')
+    expect(cacheFolder({ XDG_CACHE_HOME: '/x' })).toBe('/x/vmsift')
+    expect(cacheFolder({ XDG_CACHE_HOME: 'relative' })).toMatch(/\/\.cache\/vmsift$/)
+    expect(cacheFolder({ VMSIFT_CACHE: '' })).toMatch(/\/\.cache\/vmsift$/)
+  })
+
+  it('gives back what was kept, to its owner only', () => {
+    const at = join(folder, 'a', 'b')
+    const cache = new DetectionCache(at)
+    expect(cache.read('id')).toBeUndefined()
+    cache.write('id', 'text')
+    cache.write('id', 'newer')
+    expect(cache.read('id')).toBe('newer')
+    expect(readdirSync(at)).toEqual(['id.json'])
+    expect([statSync(at).mode & 0o777, statSync(join(at, 'id.json')).mode & 0o777]).toEqual([0o700, 0o600])
+  })
+
+  it('is no error where nothing can be written', () => {
+    const file = join(folder, 'file')
+    writeFileSync(file, '')
+    const cache = new DetectionCache(join(file, 'below'))
+    cache.write('id', 'text')
+    expect(cache.read('id')).toBeUndefined()
+    const none = new DetectionCache(undefined)
+    none.write('id', 'text')
+    expect(none.read('id')).toBeUndefined()
+  })
+
+  it('keeps the newest files only, and drops what a run that died left behind', () => {
+    const at = join(folder, 'many')
+    mkdirSync(at)
+    for (let i = 0; i < 300; i++) {
+      writeFileSync(join(at, `old${i}.json`), '')
+      utimesSync(join(at, `old${i}.json`), 1000 + i, 1000 + i)
+    }
+    writeFileSync(join(at, 'x.1.tmp'), '')
+    utimesSync(join(at, 'x.1.tmp'), 1000, 1000)
+    new DetectionCache(at).write('new', 'text')
+    const names = readdirSync(at)
+    expect(names).toHaveLength(256)
+    expect(names).toContain('new.json')
+    expect(names).toContain('old299.json')
+    expect(names).not.toContain('old0.json')
+    expect(names).not.toContain('x.1.tmp')
+  })
+})
+
+describe("an image's identity", () => {
+  const identity = (path: string, salt: readonly string[] = []) => {
+    const fd = openSync(path, 'r')
+    try {
+      return imageIdentity(fd, path, salt)
+    } finally {
+      closeSync(fd)
+    }
+  }
+
+  it('changes with content, times and options, and with nothing else', () => {
+    const path = join(folder, 'image')
+    const bytes = Buffer.alloc(1 << 20, 1)
+    writeFileSync(path, bytes)
+    const before = identity(path)
+    expect(before).toMatch(/^[0-9a-f]{64}$/)
+    expect(identity(path)).toBe(before)
+    expect(identity(path, ['raw'])).not.toBe(before)
+    utimesSync(path, 5, 5)
+    const dated = identity(path)
+    expect(dated).not.toBe(before)
+    bytes.fill(2)
+    writeFileSync(path, bytes)
+    utimesSync(path, 5, 5)
+    expect(identity(path)).not.toBe(dated)
+  })
+
+  it('is told of files of any size', () => {
+    for (const size of [0, 1, 4095, 4096, 4097, 70_000]) {
+      const path = join(folder, `size${size}`)
+      writeFileSync(path, Buffer.alloc(size, 7))
+      expect(identity(path)).toMatch(/^[0-9a-f]{64}$/)
+    }
+  })
+})
+
+describe('choosing a symbol file out of a folder', () => {
+  it('takes the one whose name holds the release, types before names only', async () => {
+    const at = join(folder, 'symbols')
+    mkdirSync(join(at, 'linux', 'debian'), { recursive: true })
+    for (const name of [
+      'System.map-6.1.0-1-amd64',
+      'System.map-6.1.0-1-amd64-other',
+      'System.map-16.1.0-1-amd64',
+      'linux/debian/debian_6.1.0-1-amd64.json.xz',
+      'linux/5.10.0-2-amd64.json',
+    ])
+      writeFileSync(join(at, name), '')
+    expect(await symbolFileFor(at, '6.1.0-1-amd64')).toBe(
+      join(at, 'linux/debian/debian_6.1.0-1-amd64.json.xz'),
+    )
+    expect(await symbolFileFor(at, '5.10.0-2-amd64')).toBe(join(at, 'linux/5.10.0-2-amd64.json'))
+    expect(await symbolFileFor(at, '6.1.0-1')).toBeUndefined()
+    expect(await symbolFileFor(at, '7.0')).toBeUndefined()
+  })
+
+  it('tells folders from files, and says what is missing', async () => {
+    expect(await isSymbolFolder(folder)).toBe(true)
+    const file = join(folder, 'plain')
+    writeFileSync(file, '')
+    chmodSync(file, 0o600)
+    expect(await isSymbolFolder(file)).toBe(false)
+    await expect(isSymbolFolder(join(folder, 'nowhere'))).rejects.toMatchObject({ code: 'target-not-found' })
+  })
+})
