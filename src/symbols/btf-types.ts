@@ -20,8 +20,8 @@ interface Resolved {
   readonly kind: number
   readonly bytes: number
   readonly count: number | undefined
-  /** Name of the last typedef on the way. */
-  readonly alias: string
+  /** Name of the last typedef on the way: its place among the strings. */
+  readonly alias: number
 }
 
 /** A found member before it becomes a `Member`: type id and place in bits. */
@@ -138,7 +138,7 @@ export class BtfTypes implements TypeTable {
   /** Name of a structure or union, or of the typedef that names an anonymous one; else empty. */
   #typeName({ id, kind, alias }: Resolved): string {
     if (kind !== BTF_KIND.struct && kind !== BTF_KIND.union && kind !== BTF_KIND.forward) return ''
-    return this.#string(this.#blob.view.getUint32(this.#blob.offsets[id] as number, true)) || alias
+    return this.#string(this.#blob.view.getUint32(this.#blob.offsets[id] as number, true) || alias)
   }
 
   #pointee(id: number): Resolved | undefined {
@@ -206,14 +206,14 @@ export class BtfTypes implements TypeTable {
     const { view, offsets, count: types } = this.#blob
     let id = start
     let count: number | undefined
-    let alias = ''
+    let alias = 0
     for (let step = 0; step < MAX_CHAIN; step++) {
       if (id <= 0 || id >= types) return undefined
       const at = offsets[id] as number
       const kind = kindOf(view.getUint32(at + 4, true))
       switch (kind) {
         case BTF_KIND.typedef:
-          alias = this.#string(view.getUint32(at, true))
+          alias = view.getUint32(at, true)
           id = view.getUint32(at + 8, true)
           break
         case BTF_KIND.volatile:

@@ -27,17 +27,32 @@ const MAX_MARKERS_TRIED = 256
 /** Places of `num_syms` whose names are walked, for one place of `markers`. */
 const MAX_COUNTS_TRIED = 64
 
+/** Steps that a whole search may still take: memory full of tables that are almost right must not hold it up. */
+export interface SearchBudget {
+  left: number
+}
+
+/** A kernel takes one or two million steps; this many take some seconds. */
+export function searchBudget(): SearchBudget {
+  return { left: 300_000_000 }
+}
+
 /** Finds the three; undefined when nothing before token_table has their shape. */
-export function locateNames(before: Uint8Array, alignBytes: 4 | 8): NamesPlace | undefined {
+export function locateNames(
+  before: Uint8Array,
+  alignBytes: 4 | 8,
+  budget: SearchBudget = searchBudget(),
+): NamesPlace | undefined {
   const view = viewOf(before)
+  budget.left -= before.length / alignBytes
   let tried = 0
   for (let at = before.length - (before.length % alignBytes) - alignBytes; at >= 0; at -= alignBytes) {
     if (view.getUint32(at, true) !== 0) continue
     const markerBytes = markerWidth(view, at)
     if (markerBytes === undefined) continue
-    const place = namesBefore(before, view, at, markerBytes, alignBytes)
+    const place = namesBefore(before, view, at, markerBytes, alignBytes, budget)
     if (place !== undefined) return place
-    if (++tried >= MAX_MARKERS_TRIED) return undefined
+    if (++tried >= MAX_MARKERS_TRIED || budget.left < 0) return undefined
   }
   return undefined
 }
@@ -71,6 +86,7 @@ function namesBefore(
   markers: number,
   markerBytes: 4 | 8,
   alignBytes: 4 | 8,
+  budget: SearchBudget,
 ): NamesPlace | undefined {
   // What follows markers may look like one more.
   const most = markerRun(view, markers, markerBytes, MAX_SYMBOLS / STEP_NAMES)
@@ -79,16 +95,17 @@ function namesBefore(
   const furthest = markers - view.getUint32(markers + (most - 1) * markerBytes, true) - MAX_STEP
   let tried = 0
   const last = Math.max(furthest, alignBytes)
+  budget.left -= (closest - last) / alignBytes
   for (let names = closest - (closest % alignBytes); names >= last; names -= alignBytes) {
     const numSyms = names - alignBytes
     const count = view.getUint32(numSyms, true)
     const needed = Math.ceil(count / STEP_NAMES)
     if (needed < least || needed > most || (alignBytes === 8 && view.getUint32(numSyms + 4, true) !== 0))
       continue
-    const end = walkNames(before.subarray(names, markers), count, view, markers, markerBytes)
+    const end = walkNames(before.subarray(names, markers), count, view, markers, markerBytes, budget)
     if (end >= 0 && alignUp(end, alignBytes) === markers - names)
       return { numSyms, names, markers, markerBytes, count }
-    if (++tried >= MAX_COUNTS_TRIED) return undefined
+    if (++tried >= MAX_COUNTS_TRIED || budget.left < 0) return undefined
   }
   return undefined
 }
@@ -100,11 +117,14 @@ function walkNames(
   view: DataView,
   markers: number,
   markerBytes: 4 | 8,
+  budget: SearchBudget,
 ): number {
   let at = 0
   for (let i = 0; i < count; i++) {
-    if (i % STEP_NAMES === 0 && view.getUint32(markers + (i / STEP_NAMES) * markerBytes, true) !== at)
-      return -1
+    if (i % STEP_NAMES === 0) {
+      budget.left -= STEP_NAMES
+      if (view.getUint32(markers + (i / STEP_NAMES) * markerBytes, true) !== at) return -1
+    }
     at = nameEnd(names, at)
     if (at < 0) return -1
   }

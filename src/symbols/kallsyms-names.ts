@@ -2,6 +2,9 @@
 import { MAX_NAME_BYTES } from './kallsyms-layout.js'
 import type { KallsymsTokens } from './kallsyms-tokens.js'
 
+/** All names together, expanded; those of 200 000 symbols take 5 MB. */
+const MAX_EXPANDED_BYTES = 128 << 20
+
 /** Expanded names: columns as `SymbolColumns` has them. */
 export interface ExpandedNames {
   readonly names: Uint8Array
@@ -44,7 +47,10 @@ export function expandNames(
     const end = nameEnd(compressed, at)
     if (end < 0) return undefined
     let token = at + ((compressed[at] as number) >= 0x80 ? 2 : 1)
-    if (used + 2 * MAX_NAME_BYTES > names.length) names = grown(names)
+    if (used + 2 * MAX_NAME_BYTES > names.length) {
+      if (used > MAX_EXPANDED_BYTES) return undefined
+      names = grown(names)
+    }
     let first = -1
     const start = used
     for (; token < end; token++) {

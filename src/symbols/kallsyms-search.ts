@@ -8,7 +8,7 @@ import type { PhysicalMemory } from '../core/memory.js'
 import { alignUp, type ReadAt, viewOf } from './byte-reader.js'
 import { type Kallsyms, parseKallsyms } from './kallsyms.js'
 import { type KallsymsLayout, type KallsymsTables, TOKEN_INDEX_BYTES } from './kallsyms-layout.js'
-import { locateNames } from './kallsyms-locate.js'
+import { locateNames, type SearchBudget, searchBudget } from './kallsyms-locate.js'
 import { parseTokens } from './kallsyms-tokens.js'
 
 /** Tables that were found, with what they say. */
@@ -29,7 +29,7 @@ const WINDOW_BYTES = 64 << 20
 const REACH_BYTES = [8 << 20, 56 << 20]
 /** Copies of a kernel image lie in memory too: in the page cache, in a crash kernel's reserve. */
 const MAX_FOUND = 16
-/** An attacker may fill memory with needles: each costs about as much as reading the megabytes before it. */
+/** An attacker may fill memory with needles. */
 const MAX_TRIED = 4096
 
 /**
@@ -59,38 +59,58 @@ function isNeedle(bytes: Uint8Array, start: number): boolean {
   return true
 }
 
-/** All tables in physical memory that hold together, ascending by gpa; usually one. */
+/**
+ * All tables in physical memory that hold together, ascending by gpa; usually one. Takes some seconds at worst, when memory is full of
+ * tables that are almost right.
+ */
 export function findKallsyms(memory: PhysicalMemory): FoundKallsyms[] {
   const read = physicalReader(memory)
-  const found: FoundKallsyms[] = []
-  let tried = 0
-  for (const gpa of scanForNeedle(memory)) {
-    if (tried++ >= MAX_TRIED || found.length >= MAX_FOUND) break
-    const one = kallsymsAt(read, gpa)
-    if (one !== undefined) found.push(one)
+  const needles: number[] = []
+  for (const gpa of scanForNeedle(memory)) if (needles.push(gpa) >= MAX_TRIED) break
+  const budget = searchBudget()
+  for (const reach of REACH_BYTES) {
+    const found: FoundKallsyms[] = []
+    for (const gpa of needles) {
+      const one = budget.left < 0 || found.length >= MAX_FOUND ? undefined : around(read, gpa, reach, budget)
+      if (one !== undefined) found.push(one)
+    }
+    if (found.length > 0) return found
   }
-  return found
+  return []
 }
 
 /**
  * The tables around a needle at `gpa`; undefined when it is a false hit. `read` gives physical memory.
  */
 export function kallsymsAt(read: ReadAt<number>, gpa: number): FoundKallsyms | undefined {
+  const budget = searchBudget()
+  for (const reach of REACH_BYTES) {
+    const found = around(read, gpa, reach, budget)
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+function around(
+  read: ReadAt<number>,
+  gpa: number,
+  reach: number,
+  budget: SearchBudget,
+): FoundKallsyms | undefined {
   const start = tokenTableStart(read, gpa)
   if (start === undefined) return undefined
   for (const alignBytes of [8, 4] as const) {
     const tokenIndex = tokenIndexAt(read, start, alignBytes)
-    if (tokenIndex === undefined) continue
-    const tables = { tokenTable: start, tokenIndex }
-    for (const reach of REACH_BYTES) {
-      const before = readBefore(read, start, reach)
-      const place = before === undefined ? undefined : locateNames(before, alignBytes)
-      if (before === undefined || place === undefined) continue
-      const base = start - before.length
-      const named = { ...tables, numSyms: base + place.numSyms, names: base + place.names }
-      const parsed = withAddresses(read, named, place.count, alignBytes)
-      if (parsed !== undefined) return parsed
-    }
+    const before = tokenIndex === undefined ? undefined : readBefore(read, start, reach)
+    if (tokenIndex === undefined || before === undefined) continue
+    const base = start - before.length
+    const place = locateNames(before, alignBytes, budget)
+    if (place === undefined) continue
+    const { count } = place
+    budget.left -= count * 2
+    const named = { tokenTable: start, tokenIndex, numSyms: base + place.numSyms, names: base + place.names }
+    const parsed = withAddresses(read, named, count, alignBytes)
+    if (parsed !== undefined) return parsed
   }
   return undefined
 }
@@ -155,11 +175,11 @@ function withAddresses(
   return undefined
 }
 
-/** Up to `reach` bytes before `gpa`, as many as are there. */
+/** Up to `reach` bytes before `gpa`, as many as are there; they die at the next read. */
 function readBefore(read: ReadAt<number>, gpa: number, reach: number): Uint8Array | undefined {
   for (let length = Math.min(reach, gpa); length >= 4096; length = Math.floor(length / 2 / 8) * 8) {
     const bytes = read(gpa - length, length)
-    if (bytes !== undefined) return bytes.slice()
+    if (bytes !== undefined) return bytes
   }
   return undefined
 }
