@@ -6,6 +6,7 @@ import { PathReader } from '../paths.js'
 import { type Listing, Problems } from '../problem.js'
 import { structSpec } from '../struct/layout.js'
 import { StructReader } from '../struct/reader.js'
+import type { StructRecord } from '../struct/record.js'
 
 /** One swap area. */
 export interface SwapArea {
@@ -46,8 +47,6 @@ const DISK = structSpec('gendisk', { name: 'disk_name', private: 'private_data' 
 /** 5 bits of an entry. */
 const MAX_AREAS = 32
 const AREA_USED = 1
-/** The area is full and off the list of those to be tried (6.12 and later, mm/swapfile.c). */
-const OFF_LIST = 2 ** 30
 
 /** The areas in use. */
 export function swapAreas(kernel: LinuxKernel, reader = new StructReader(kernel)): Listing<SwapArea> {
@@ -86,7 +85,7 @@ function readArea(
   const inode = file === undefined ? undefined : reader.record(FILE, file)?.link('inode')
   const kind = inode === undefined ? undefined : fileKind(reader.record(INODE, inode)?.number('mode'))
   const pages = record.number('pages') ?? 0
-  const used = record.number('used')
+  const used = usedPages(record)
   const map = record.link('map')
   return {
     type,
@@ -96,10 +95,17 @@ function readArea(
     slots,
     ...(map === undefined ? {} : { map }),
     pages,
-    ...(used === undefined ? {} : { usedPages: used >= OFF_LIST ? used - OFF_LIST : used }),
+    ...(used === undefined ? {} : { usedPages: used }),
     priority: record.signed('priority') ?? 0,
     ...(kind === 'block-device' ? diskOf(reader, record.link('device')) : {}),
   }
+}
+
+/** Since 6.12 the last bit but one says that the area is full and off the list of those to be tried (mm/swapfile.c). */
+function usedPages(record: StructRecord<keyof (typeof AREA)['members']>): number | undefined {
+  const used = record.bigint('used')
+  const bits = (record.layout.member('used')?.bytes ?? 0) * 8
+  return used === undefined ? undefined : Number(used & ~(1n << BigInt(bits - 2)))
 }
 
 function diskOf(reader: StructReader, address: bigint | undefined): Partial<SwapArea> {
