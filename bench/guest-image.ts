@@ -81,7 +81,7 @@ function layOut(tables: Tables, processes: number, runPages: number): FoundSpace
 /** A direct map of 2 MiB pages. */
 function kernelTables(tables: Tables): number {
   const root = tables.allocate()
-  for (let gpa = 0; gpa < tables.end; gpa += 2 * MIB) tables.mapLarge(root, 0x888_0000_0000 * 2 + gpa / PAGE, gpa)
+  for (let gpa = 0; gpa < tables.end; gpa += 2 * MIB) tables.mapLarge(root, 273 * 512 ** 3 + gpa / PAGE, gpa)
   return root
 }
 

@@ -5,6 +5,7 @@
 
 import type { ScanTask } from '../src/scan/messages.js'
 import type { MatchSink, RuleHit, Scanner, YaraLabel } from '../src/scan/scanner.js'
+import type { EdgeTable } from '../src/space/edge-table.js'
 import { BEGINS_STRETCH, ENDS_STRETCH, type JointTable, regionAt } from '../src/space/joint-table.js'
 import { BatchWriter } from './batch-writer.js'
 import { Gatherer } from './gather.js'
@@ -15,6 +16,8 @@ const BLOCK_BYTES = 8 << 20
 
 export interface JointScanner extends PartitionScanner {
   readonly joints: JointTable
+  /** The regions' bytes, where they were kept when the frames were scanned. */
+  readonly kept?: EdgeTable
   /**
    * Every pattern has one length and looks at nothing around it: at a stretch's end it is enough to drop what runs over it.
    */
@@ -80,17 +83,35 @@ class JointBlock implements MatchSink {
   }
 
   #fetch(first: number, end: number): Uint8Array {
-    const { base, pieces, pieceGpa, pieceLength } = this.#scan.joints
-    const from = base[first] as number
-    const length = (base[end] as number) - from
+    const { kept, joints } = this.#scan
+    const from = joints.base[first] as number
+    const length = (joints.base[end] as number) - from
     if (this.#buffer.length < length) this.#buffer = new Uint8Array(length)
     this.#broken.clear()
+    if (kept === undefined) this.#gather(first, end, from)
+    else {
+      this.#buffer.set(kept.bytes.subarray(from, from + length))
+      // read again, to see what of a region can be had
+      for (let region = first; region < end; region++) {
+        let next = region
+        while (next < end && kept.lost[next] === 1) next++
+        if (next > region) this.#gather(region, next, from)
+        region = next
+      }
+    }
+    return this.#buffer.subarray(0, length)
+  }
+
+  /** Fetches regions `first` ≤ index < `end` to their places in the buffer, which begins with address `origin`. */
+  #gather(first: number, end: number, origin: number): void {
+    const { base, pieces, pieceGpa, pieceLength } = this.#scan.joints
+    const from = base[first] as number
     const firstPiece = pieces[first] as number
     const endPiece = pieces[end] as number
     this.#gatherer.gather(
       pieceGpa.subarray(firstPiece, endPiece),
       pieceLength.subarray(firstPiece, endPiece),
-      this.#buffer,
+      this.#buffer.subarray(from - origin),
       (badFrom, badTo) => {
         const region = regionAt(base, from + badFrom, first, end)
         const start = (base[region] as number) - from
@@ -99,7 +120,6 @@ class JointBlock implements MatchSink {
         this.#broken.set(region, bad)
       },
     )
-    return this.#buffer.subarray(0, length)
   }
 
   #lengthOf(region: number): number {

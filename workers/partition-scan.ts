@@ -8,6 +8,7 @@ import type { MemoryRun, Window } from '../src/core/memory.js'
 import type { ControlBlock } from '../src/scan/control.js'
 import type { Fault, ScanTask } from '../src/scan/messages.js'
 import type { Scanner, ScanWindow } from '../src/scan/scanner.js'
+import type { EdgeKeeper } from '../src/space/edge-table.js'
 import { BatchWriter, type WriterOptions } from './batch-writer.js'
 import { BlockSorter } from './block-sorter.js'
 
@@ -25,6 +26,8 @@ export interface PartitionScanner extends WriterOptions {
   /** No pattern matches in the midst of zeros, so that file holes need not be scanned. */
   readonly skipZeros: boolean
   readonly fault?: Fault
+  /** In virtual scans: takes what regions around joints need of each block. Known zeros need not be brought. */
+  readonly edges?: EdgeKeeper
 }
 
 /** Scans one partition and posts what it finds; returns when all of it is posted, or the scan is cancelled. */
@@ -137,6 +140,7 @@ class StretchScan {
     }
     const readTo = start + borrowed.bytes.length
     const ownedEnd = Math.min(end, readTo)
+    this.#scan.edges?.keep(at, ownedEnd, borrowed.bytes, start)
     this.#run({
       bytes: borrowed.bytes,
       gpa: start,
@@ -160,6 +164,7 @@ class StretchScan {
   /** Tells a gap, cut at the partition's end, and returns the address behind it. */
   #gap(at: number, length: number, reason: NonNullable<Window['stop']>['reason'], to: number): number {
     const end = Math.min(at + length, to)
+    this.#scan.edges?.lose(at, end)
     this.#writer.gap({ gpa: at, length: end - at, reason })
     this.#stretchStart = end
     return end

@@ -6,6 +6,7 @@ import { rebased } from '../src/os/linux/detect/physical.js'
 import { ControlBlock } from '../src/scan/control.js'
 import type { ScanTask, VirtualContext, WorkerContext } from '../src/scan/messages.js'
 import type { Scanner } from '../src/scan/scanner.js'
+import { EdgeKeeper } from '../src/space/edge-table.js'
 import { LinearMemory } from '../src/space/linear-space.js'
 import type { PostBatch } from './batch-writer.js'
 import { type JointScanner, scanJoints } from './joint-scan.js'
@@ -50,6 +51,7 @@ export function openVirtual(
     skipZeros: zerosAreQuiet(scanners, virtual.behindBytes, virtual.aheadBytes),
     joints: virtual.joints,
     plainPatterns: virtual.plainPatterns,
+    ...(virtual.edges && { kept: virtual.edges, edges: new EdgeKeeper(virtual.edges, virtual.joints) }),
   }
   const rules = virtual.linear === undefined ? [] : yaraScanners(context)
   return {

@@ -1,6 +1,7 @@
 /** Suite: every process's memory against the physical scan of the same image, and how long a reverse map takes. */
-import { guestImage } from '../guest-image.js'
+
 import { MIB } from '../data.js'
+import { guestImage } from '../guest-image.js'
 import { alternate } from '../measure.js'
 import { literalSets, type PatternSet, regexSets } from '../patterns.js'
 import { ratioOf, throughput } from '../report.js'
@@ -30,7 +31,8 @@ export async function virtual(bench: Bench): Promise<void> {
       const measures = samples.map(({ name, seconds }) => throughput(name, bench.megabytes * MIB, seconds))
       const slower = 1 / ratioOf(measures[0]!, measures[1]!)
       const most = goalOf(set)
-      const goal = most === undefined ? {} : { goal: { text: `time ≤ ${most} × physical`, met: slower <= most } }
+      const goal =
+        most === undefined ? {} : { goal: { text: `time ≤ ${most} × physical`, met: slower <= most } }
       bench.report.add({
         suite: SUITE,
         name: `${set.name}, runs of ${runPages}`,
@@ -44,7 +46,10 @@ export async function virtual(bench: Bench): Promise<void> {
   const patterns = literalSets()[0]!.specs
   // a range of a page: what is left is enumerating, and the map
   const range = { start: 0, end: 4096 }
-  const one = { name: 'owners', run: () => matchesOf(library, path, { patterns, range, owners: true, jobs: 1, tuning: { spaces } }) }
+  const one = {
+    name: 'owners',
+    run: () => matchesOf(library, path, { patterns, range, owners: true, jobs: 1, tuning: { spaces } }),
+  }
   const [samples] = await alternate([one], bench.rounds)
   const measure = { name: 'whole scan of a page', unit: 's', values: samples!.seconds } as const
   const met = Math.max(...samples!.seconds) <= MAP_SECONDS

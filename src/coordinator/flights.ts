@@ -82,6 +82,9 @@ export class Flights {
   #unread = new Int32Array(0)
   /** Sorted order: the lowest partition that is not yet delivered. */
   #head = 0
+  /** Partitions of guest physical memory that are not done; those of `joints` need what they bring. */
+  #framesLeft = 0
+  readonly #framesDone = withResolvers()
 
   constructor(reports: FlightReports) {
     this.#reports = reports
@@ -99,11 +102,15 @@ export class Flights {
     this.#unread = new Int32Array(crew.slots)
     let bytesLeft = partitions.reduce((sum, partition) => sum + partition.bytes, 0)
     let next = 0
+    this.#framesLeft = partitions.filter(({ area }) => area === undefined).length
+    if (this.#framesLeft === 0) this.#framesDone.resolve()
     const lane = async (slot: number): Promise<void> => {
       for (;;) {
         const partition = this.#stop ? undefined : partitions[next++]
         if (partition === undefined) return
+        if (partition.area === 'joints') await Promise.race([this.#framesDone.promise, this.#stopped.promise])
         await this.#fly(crew, partition, slot)
+        if (partition.area === undefined && --this.#framesLeft === 0) this.#framesDone.resolve()
         bytesLeft -= partition.bytes
         if (this.#alone && this.#othersPay(next, partition.bytes, bytesLeft)) return
       }

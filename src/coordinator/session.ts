@@ -193,6 +193,7 @@ export class ScanSession {
     }
     const lost = clipRuns(this.#runs, from, end).map((run): Gap => ({ ...run, reason: 'error' }))
     this.#countGaps(virtual === undefined ? lost : virtual.clip(partition, lost))
+    virtual?.lose(from, end)
     const message = `${hex(from)}-${hex(end)} was given up after ${ATTEMPTS} attempts: ${error.message}`
     const event: ScanEvent = { type: 'error', gpa: from, length: end - from, error: { ...error, message } }
     this.#deliver([event], () => undefined)

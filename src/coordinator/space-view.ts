@@ -9,6 +9,7 @@ import { pack } from '../scan/context.js'
 import type { SpaceCounts, VirtualGapEvent } from '../scan/events.js'
 import type { EnumerateTask, VirtualContext } from '../scan/messages.js'
 import type { Partition } from '../scan/plan.js'
+import { EdgeKeeper, type EdgeTable, edgeTable } from '../space/edge-table.js'
 import { ABSENT_REASONS, type EnumeratedSpace, type SpaceQuery } from '../space/enumerate.js'
 import type { Owner, SpaceChoice } from '../space/guest-spaces.js'
 import type { Neighbourhood } from '../space/joint-plan.js'
@@ -169,6 +170,7 @@ export class VirtualSide {
   readonly #placement: Placement
   readonly #fixed: readonly boolean[]
   readonly #base: number
+  readonly #edges: EdgeTable | undefined
   readonly #linear: { readonly table: LinearTable; readonly slots: readonly LinearSlot[] } | undefined
   /** Up to where each partition of frames is told. */
   readonly #told = new Map<number, number>()
@@ -185,6 +187,7 @@ export class VirtualSide {
     this.#choice = choice
     this.#base = base
     this.plan = planVirtual(map, choice, memory, neighbourhoodOf(compiled, contextBytes))
+    this.#edges = edgeTable(this.plan.joints)
     this.#placement = new Placement(map, this.plan, choice)
     this.#fixed = compiled.patterns.map(p => p.minBytes === p.maxBytes && !hasAssertions(p.node))
     const selected = [...map.spaces.entries()].filter(([index]) => this.plan.selected[index] === 1)
@@ -202,6 +205,7 @@ export class VirtualSide {
       behindBytes,
       aheadBytes,
       joints: this.plan.joints,
+      ...(this.#edges && { edges: this.#edges }),
       plainPatterns: behindBytes === 0 && this.#fixed.every(Boolean),
       ...(this.#linear && { linear: this.#linear.table }),
     }
@@ -249,6 +253,11 @@ export class VirtualSide {
     const from = this.#told.get(partition.index) ?? partition.start
     this.#told.set(partition.index, resumeAt)
     return this.plan.union.bytesBelow(resumeAt) - this.plan.union.bytesBelow(from)
+  }
+
+  /** Frames that were given up: what joints need of them was not kept. */
+  lose(from: number, to: number): void {
+    if (this.#edges !== undefined) new EdgeKeeper(this.#edges, this.plan.joints).lose(from, to)
   }
 
   /** The part of physical gaps that is mapped; gaps met elsewhere were told by the frames. */

@@ -1,6 +1,7 @@
 /** What the coordinator and its workers say to each other. All of it is plain data. */
 import type { Gap, MemoryRun } from '../core/memory.js'
 import type { DriverSpec } from '../drivers/spec.js'
+import type { EdgeTable } from '../space/edge-table.js'
 import type { EnumeratedSpace, SpaceQuery, TableRules } from '../space/enumerate.js'
 import type { JointTable } from '../space/joint-table.js'
 import type { LinearTable } from '../space/linear-space.js'
@@ -35,6 +36,8 @@ export interface VirtualContext {
   readonly behindBytes: number
   readonly aheadBytes: number
   readonly joints: JointTable
+  /** Absent: regions are fetched by whoever scans them. */
+  readonly edges?: EdgeTable
   /** Every pattern has one length and looks at nothing around it. */
   readonly plainPatterns: boolean
   /** With YARA rules. */

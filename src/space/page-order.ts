@@ -1,45 +1,33 @@
 /** Sorting by page: a radix sort, which beats comparisons by far on millions of numbers. */
 import { PAGE_BYTES } from '../core/address.js'
 
-const DIGIT_BITS = 16
-const DIGITS = 2 ** DIGIT_BITS
-/** Below this a comparison sort is cheaper than clearing the counters. */
-const SMALL = 2048
+/** Counters of a digit stay in the processor's first cache. */
+const MAX_DIGIT_BITS = 11
+/** Page numbers beyond this are sorted by comparison: no machine has so much memory. */
+const MAX_PAGE = 2 ** 32
 
 /**
  * Indices of `addresses[0 .. count)` in ascending order of their page (4 KiB); equal pages stay in the order they had.
- * Addresses are below 2^64 and not negative.
+ * Addresses are not negative.
  */
 export function orderByPage(addresses: Float64Array, count: number): Uint32Array {
-  if (count <= SMALL) return smallOrder(addresses, count)
-  let order = new Uint32Array(count)
-  let other = new Uint32Array(count)
+  const pages = new Uint32Array(count)
   let highest = 0
   for (let i = 0; i < count; i++) {
-    order[i] = i
     const page = Math.floor((addresses[i] as number) / PAGE_BYTES)
     if (page > highest) highest = page
+    pages[i] = page
   }
-  const counters = new Uint32Array(DIGITS)
-  for (let unit = PAGE_BYTES; unit / PAGE_BYTES <= highest; unit *= DIGITS) {
-    counters.fill(0)
-    for (let i = 0; i < count; i++) {
-      const digit = Math.floor((addresses[i] as number) / unit) % DIGITS
-      counters[digit] = (counters[digit] as number) + 1
-    }
-    let before = 0
-    for (let digit = 0; digit < DIGITS; digit++) {
-      const here = counters[digit] as number
-      counters[digit] = before
-      before += here
-    }
-    for (let i = 0; i < count; i++) {
-      const index = order[i] as number
-      const digit = Math.floor((addresses[index] as number) / unit) % DIGITS
-      const place = counters[digit] as number
-      counters[digit] = place + 1
-      other[place] = index
-    }
+  if (highest >= MAX_PAGE) return orderByComparison(addresses, count)
+  let order = new Uint32Array(count)
+  for (let i = 0; i < count; i++) order[i] = i
+  const bits = highest === 0 ? 0 : Math.floor(Math.log2(highest)) + 1
+  const passes = Math.ceil(bits / MAX_DIGIT_BITS)
+  const digitBits = Math.ceil(bits / Math.max(1, passes))
+  const counters = new Uint32Array(2 ** digitBits)
+  let other = new Uint32Array(count)
+  for (let pass = 0; pass < passes; pass++) {
+    sortDigit(pages, order, other, counters, pass * digitBits)
     const sorted = other
     other = order
     order = sorted
@@ -47,11 +35,37 @@ export function orderByPage(addresses: Float64Array, count: number): Uint32Array
   return order
 }
 
-function smallOrder(addresses: Float64Array, count: number): Uint32Array {
+/** One stable pass by the digit that begins at bit `shift`. */
+function sortDigit(
+  pages: Uint32Array,
+  order: Uint32Array,
+  sorted: Uint32Array,
+  counters: Uint32Array,
+  shift: number,
+): void {
+  const mask = counters.length - 1
+  counters.fill(0)
+  for (let i = 0; i < pages.length; i++) {
+    const digit = ((pages[i] as number) >>> shift) & mask
+    counters[digit] = (counters[digit] as number) + 1
+  }
+  let before = 0
+  for (let digit = 0; digit <= mask; digit++) {
+    const here = counters[digit] as number
+    counters[digit] = before
+    before += here
+  }
+  for (let i = 0; i < order.length; i++) {
+    const index = order[i] as number
+    const digit = ((pages[index] as number) >>> shift) & mask
+    const place = counters[digit] as number
+    counters[digit] = place + 1
+    sorted[place] = index
+  }
+}
+
+function orderByComparison(addresses: Float64Array, count: number): Uint32Array {
   const order = Uint32Array.from({ length: count }, (_, i) => i)
-  return order.sort(
-    (a, b) =>
-      Math.floor((addresses[a] as number) / PAGE_BYTES) - Math.floor((addresses[b] as number) / PAGE_BYTES) ||
-      a - b,
-  )
+  const pageOf = (index: number): number => Math.floor((addresses[index] as number) / PAGE_BYTES)
+  return order.sort((a, b) => pageOf(a) - pageOf(b) || a - b)
 }

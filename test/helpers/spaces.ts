@@ -6,6 +6,7 @@ import type { CompiledScan } from '../../src/scan/compiled-scan.js'
 import { ControlBlock } from '../../src/scan/control.js'
 import type { Batch } from '../../src/scan/messages.js'
 import { planPartitions } from '../../src/scan/plan.js'
+import { EdgeKeeper, edgeTable } from '../../src/space/edge-table.js'
 import type { SpaceChoice } from '../../src/space/guest-spaces.js'
 import { Placement } from '../../src/space/placement.js'
 import { planVirtual, type SpaceMap } from '../../src/space/virtual-plan.js'
@@ -27,7 +28,12 @@ export function scanSpaces(
   map: SpaceMap,
   choice: Exclude<SpaceChoice, 'physical'>,
   compiled: CompiledScan,
-  cut: { readonly blockBytes: number; readonly jointBytes: number; readonly contextBytes?: number },
+  cut: {
+    readonly blockBytes: number
+    readonly jointBytes: number
+    readonly contextBytes?: number
+    readonly keep?: boolean
+  },
 ): PlacedMatch[] {
   const contextBytes = cut.contextBytes ?? 0
   const behindBytes = Math.max(compiled.lookBehindBytes, contextBytes)
@@ -35,6 +41,7 @@ export function scanSpaces(
   const shortestBytes = Math.min(...compiled.patterns.map(pattern => pattern.minBytes))
   const fixed = compiled.patterns.map(p => p.minBytes === p.maxBytes && !hasAssertions(p.node))
   const plan = planVirtual(map, choice, memory.runs, { behindBytes, aheadBytes, shortestBytes })
+  const edges = cut.keep === true ? edgeTable(plan.joints) : undefined
   const placement = new Placement(map, plan, choice)
   const scanners = createScanners(compiled)
   const control = ControlBlock.create(1)
@@ -53,6 +60,7 @@ export function scanSpaces(
     sort: false,
     skipZeros: false,
     joints: plan.joints,
+    ...(edges && { kept: edges, edges: new EdgeKeeper(edges, plan.joints) }),
     plainPatterns: behindBytes === 0 && fixed.every(Boolean),
     post: (batch: Batch) => {
       control.release(0)

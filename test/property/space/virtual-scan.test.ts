@@ -86,6 +86,7 @@ describe('a scan of processes', () => {
       blockBytes: fc.constantFrom(1000, 4096, 65536),
       jointBytes: fc.constantFrom(100, 20_000, 1 << 20),
       contextBytes: fc.constantFrom(0, 0, 7),
+      keep: fc.boolean(),
     })
     const property = fc.asyncProperty(shape, async ({ frames: edges, spaces, patterns, bad, ...options }) => {
       // a longer pattern than the bound is refused; the library loses a match of a regular expression now and then
