@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { checkIntegrity } from '../../../src/os/linux/integrity.js'
+import { interruptGates } from '../../../src/os/linux/interrupt-gates.js'
 import { crossCheckModules } from '../../../src/os/linux/module-crosscheck.js'
 import { modules } from '../../../src/os/linux/modules.js'
+import { Problems } from '../../../src/os/linux/problem.js'
 import { systemCalls } from '../../../src/os/linux/system-calls.js'
 import type { SymbolTable } from '../../../src/symbols/contract.js'
 import { type DemoGuest, openDemo } from '../../helpers/demo-kernel.js'
@@ -147,13 +149,13 @@ describe('pointers to code', () => {
     ])
   })
 
-  test('the table of system calls is found by what it leads to where kallsyms has functions only', async () => {
+  test('tables of system calls and gates are found by what they lead to where kallsyms has functions only', async () => {
     const guest = await openDemo()
     const { symbols } = guest.kernel
     const functions: SymbolTable = {
       source: symbols.source,
       size: symbols.size,
-      addressOf: name => (name === 'sys_call_table' ? undefined : symbols.addressOf(name)),
+      addressOf: name => (/^(sys_call|idt)_table$/.test(name) ? undefined : symbols.addressOf(name)),
       all: name => symbols.all(name),
       nearest: address => symbols.nearest(address),
       entries: () => symbols.entries(),
@@ -162,6 +164,10 @@ describe('pointers to code', () => {
     expect(systemCalls(kernel, guest.structs, 'sys_call_table')).toEqual(
       systemCalls(guest.kernel, guest.structs, 'sys_call_table'),
     )
+    const problems = new Problems()
+    const gates = interruptGates(kernel, guest.structs, problems)
+    expect(gates).toHaveLength(256)
+    expect(gates).toEqual(interruptGates(guest.kernel, guest.structs, problems))
     // a landmark that was changed does not mislead it
     guest.pointer(guest.symbol('sys_call_table') + 62n * 8n, 0xffff_c900_1234_5678n)
     expect(checkIntegrity(kernel, guest.memory).items).toMatchObject([{ where: 'sys_call_table', index: 62 }])
