@@ -12,6 +12,7 @@ describe("the kernel's banner", () => {
       `${TEXT}\n`,
       `${TEXT}\0`,
       `Linux version %s (\n\0`,
+      `${TEXT.replace('#1', '#')}\n\0`,
       `Linux version \n\0`,
       ` ${TEXT}\n\0`,
       '',

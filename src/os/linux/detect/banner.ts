@@ -16,12 +16,15 @@ export interface Banner {
   readonly release: string
 }
 
-/** Reads a banner from the start of `bytes`; undefined when it is none. */
+/**
+ * Reads a banner from the start of `bytes`; undefined when it is none. The build's number must be there: without one it is what the first
+ * of the kernel's two link steps left behind.
+ */
 export function parseBanner(bytes: Uint8Array): Banner | undefined {
   const raw = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, MAX_BANNER_BYTES)).toString(
     'latin1',
   )
-  const [, text, release] = /^(Linux version (\d+\.\d+\S*) \([^\n\0]*)\n\0/.exec(raw) ?? []
+  const [, text, release] = /^(Linux version (\d+\.\d+\S*) \([^\n\0]* #\S[^\n\0]*)\n\0/.exec(raw) ?? []
   return text === undefined || release === undefined ? undefined : { text: text.trimEnd(), release }
 }
 
