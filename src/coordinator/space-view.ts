@@ -3,11 +3,12 @@
  * owners. docs/DECISIONS.md, "Virtual scans and owners".
  */
 import type { Gap, MemoryRun } from '../core/memory.js'
+import { rebased } from '../os/linux/detect/physical.js'
 import { hasAssertions } from '../patterns/measure.js'
 import type { CompiledScan } from '../scan/compiled-scan.js'
 import { pack } from '../scan/context.js'
 import type { SpaceCounts, VirtualGapEvent } from '../scan/events.js'
-import type { EnumerateTask, VirtualContext } from '../scan/messages.js'
+import type { VirtualContext } from '../scan/messages.js'
 import type { Partition } from '../scan/plan.js'
 import { EdgeKeeper, type EdgeTable, edgeTable } from '../space/edge-table.js'
 import { ABSENT_REASONS, type EnumeratedSpace, type SpaceQuery } from '../space/enumerate.js'
@@ -23,14 +24,11 @@ import {
   type SpaceMap,
   type VirtualPlan,
 } from '../space/virtual-plan.js'
+import { enumerateAll } from './enumerate-all.js'
 import type { FoundSpaces } from './guest-spaces.js'
 import type { ScanPool } from './pool.js'
 import { jointPartitions, linearPartitions } from './space-partitions.js'
 import type { Target } from './target.js'
-
-/** Spaces in the first task; what it takes tells whether more threads pay. */
-const FIRST_SPACES = 48
-const THREAD_PAYS_MS = 250
 
 /** What the spaces of a guest are, once they are enumerated. */
 export class SpaceView {
@@ -96,7 +94,7 @@ export class SpaceView {
       ...(withKernel ? [{ dtb: spaces.kernelDtb, half: 'kernel' as const }] : []),
       ...tables.map(({ dtb, areas }) => ({ dtb, half: 'user' as const, ...(areas && { areas }) })),
     ]
-    const all = await enumerateAll(pool, common, queries, jobs)
+    const all = await enumerateAll(pool, rebased(target.memory, base), common, queries, jobs)
     const kernel = withKernel ? all[0]?.extents : undefined
     const found = withKernel ? all.slice(1) : all
     const map = mapSpaces(tables, {
@@ -140,26 +138,6 @@ export class SpaceView {
       }
     }
   }
-}
-
-/** Hands queries out to threads: a few first, the rest to as many threads as it is worth. */
-async function enumerateAll(
-  pool: ScanPool,
-  common: Omit<EnumerateTask, 'queries'>,
-  queries: readonly SpaceQuery[],
-  jobs: number,
-): Promise<EnumeratedSpace[]> {
-  const run = (part: readonly SpaceQuery[]): Promise<readonly EnumeratedSpace[]> =>
-    part.length === 0 ? Promise.resolve([]) : pool.enumerate({ ...common, queries: part })
-  const started = performance.now()
-  const first = await run(queries.slice(0, FIRST_SPACES))
-  const rest = queries.slice(FIRST_SPACES)
-  const expected = ((performance.now() - started) * rest.length) / FIRST_SPACES
-  const threads = expected > THREAD_PAYS_MS ? jobs : 1
-  if (threads > 1) pool.widen()
-  const size = Math.ceil(rest.length / threads)
-  const parts = Array.from({ length: threads }, (_, part) => run(rest.slice(part * size, (part + 1) * size)))
-  return [first, ...(await Promise.all(parts))].flat()
 }
 
 /** A virtual space that is scanned: what to do, what it covers, and what matches mean. */

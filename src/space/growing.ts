@@ -6,7 +6,11 @@ const FIRST_CAPACITY = 1024
 export class GrowingDoubles {
   count = 0
   /** Valid up to `count`; another array after it has grown. */
-  values = new Float64Array(FIRST_CAPACITY)
+  values: Float64Array
+
+  constructor(capacity = FIRST_CAPACITY) {
+    this.values = new Float64Array(capacity)
+  }
 
   push(value: number): void {
     if (this.count === this.values.length) {
@@ -31,7 +35,11 @@ export class GrowingDoubles {
 export class GrowingWords {
   count = 0
   /** Valid up to `count`; another array after it has grown. */
-  values = new Uint32Array(FIRST_CAPACITY)
+  values: Uint32Array
+
+  constructor(capacity = FIRST_CAPACITY) {
+    this.values = new Uint32Array(capacity)
+  }
 
   push(value: number): void {
     if (this.count === this.values.length) {

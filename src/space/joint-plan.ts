@@ -24,7 +24,9 @@ const MAX_OWNED_BYTES = 4 << 20
 const CUT_MASK = 3
 const CUT_LIMIT = 8
 const EMPTY = 0xffff_ffff
-const FIRST_BUCKETS = 1 << 12
+/** Room for so many extents is made at the start. */
+const MIN_CAPACITY = 1 << 10
+const MAX_CAPACITY = 1 << 20
 
 export class JointPlanner {
   readonly #behind: number
@@ -33,22 +35,36 @@ export class JointPlanner {
   readonly #cutBytes: number
   readonly #seed = (Math.random() * 2 ** 32) >>> 0
   // regions
-  readonly #firstPiece = new GrowingWords()
-  readonly #bytes = new GrowingWords()
-  readonly #ownedFrom = new GrowingWords()
-  readonly #ownedTo = new GrowingWords()
-  readonly #flags = new GrowingWords()
-  readonly #hash = new GrowingWords()
+  readonly #firstPiece: GrowingWords
+  readonly #bytes: GrowingWords
+  readonly #ownedFrom: GrowingWords
+  readonly #ownedTo: GrowingWords
+  readonly #flags: GrowingWords
+  readonly #hash: GrowingWords
   // their pieces
-  readonly #pieceGpa = new GrowingDoubles()
-  readonly #pieceLength = new GrowingWords()
+  readonly #pieceGpa: GrowingDoubles
+  readonly #pieceLength: GrowingWords
   // where they occur
-  readonly #occurrenceRegion = new GrowingWords()
-  readonly #occurrenceSpace = new GrowingWords()
-  readonly #occurrenceVpn = new GrowingDoubles()
-  #buckets = new Uint32Array(FIRST_BUCKETS).fill(EMPTY)
+  readonly #occurrenceRegion: GrowingWords
+  readonly #occurrenceSpace: GrowingWords
+  readonly #occurrenceVpn: GrowingDoubles
+  #buckets: Uint32Array
 
-  constructor({ behindBytes, aheadBytes, shortestBytes }: Neighbourhood) {
+  /** `extents`: about how many there will be; arrays that need not grow are much cheaper. */
+  constructor({ behindBytes, aheadBytes, shortestBytes }: Neighbourhood, extents = 0) {
+    const capacity = Math.min(MAX_CAPACITY, Math.max(MIN_CAPACITY, extents))
+    this.#firstPiece = new GrowingWords(capacity)
+    this.#bytes = new GrowingWords(capacity)
+    this.#ownedFrom = new GrowingWords(capacity)
+    this.#ownedTo = new GrowingWords(capacity)
+    this.#flags = new GrowingWords(capacity)
+    this.#hash = new GrowingWords(capacity)
+    this.#pieceGpa = new GrowingDoubles(capacity * 2)
+    this.#pieceLength = new GrowingWords(capacity * 2)
+    this.#occurrenceRegion = new GrowingWords(capacity)
+    this.#occurrenceSpace = new GrowingWords(capacity)
+    this.#occurrenceVpn = new GrowingDoubles(capacity)
+    this.#buckets = new Uint32Array(2 ** Math.ceil(Math.log2(capacity) + 1)).fill(EMPTY)
     this.#behind = behindBytes
     this.#ahead = aheadBytes
     this.#shortest = Math.max(1, shortestBytes)
