@@ -1,5 +1,6 @@
 /** Layouts of structures out of a BTF blob. Nothing is read before it is asked for; answers are kept. */
 import { BTF_KIND, type BtfBlob, kindOf, lengthOf, openBtf } from './btf-blob.js'
+import { BtfIndex } from './btf-index.js'
 import type { Member, Provenance, TypeTable } from './contract.js'
 
 /** Steps through typedef, const and the like before a chain counts as endless. */
@@ -47,6 +48,7 @@ export class BtfTypes implements TypeTable {
   readonly #blob: BtfBlob
   readonly #ids = new Map<string, number>()
   readonly #members = new Map<string, Member | undefined>()
+  #index: BtfIndex | undefined
   #visits = 0
 
   constructor(blob: BtfBlob, source: Provenance) {
@@ -255,13 +257,18 @@ export class BtfTypes implements TypeTable {
   #find(name: string): number | undefined {
     const known = this.#ids.get(name)
     if (known !== undefined) return known === 0 ? undefined : known
-    const { view, offsets, count } = this.#blob
-    const wanted = this.#stringOffsets(name)
+    const { view, offsets } = this.#blob
+    const wanted = Buffer.from(name, 'latin1')
     let best = 0
     let rank = 3
-    for (let id = 1; wanted.length > 0 && rank > 0 && id < count; id++) {
+    this.#index ??= new BtfIndex(this.#blob)
+    for (
+      let id = name === '' ? 0 : this.#index.first(wanted);
+      rank > 0 && id !== 0;
+      id = this.#index.next(id)
+    ) {
       const at = offsets[id] as number
-      if (!wanted.includes(view.getUint32(at, true))) continue
+      if (!this.#isString(view.getUint32(at, true), wanted)) continue
       const own = RANKS.get(kindOf(view.getUint32(at + 4, true))) ?? 3
       if (own >= rank) continue
       rank = own

@@ -44,7 +44,7 @@ export function locateNames(
   budget: SearchBudget = searchBudget(),
 ): NamesPlace | undefined {
   const view = viewOf(before)
-  budget.left -= before.length / alignBytes
+  budget.left -= before.length / 32
   let tried = 0
   for (let at = before.length - (before.length % alignBytes) - alignBytes; at >= 0; at -= alignBytes) {
     if (view.getUint32(at, true) !== 0) continue

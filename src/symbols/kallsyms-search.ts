@@ -30,7 +30,7 @@ const REACH_BYTES = [8 << 20, 56 << 20]
 /** Copies of a kernel image lie in memory too: in the page cache, in a crash kernel's reserve. */
 const MAX_FOUND = 16
 /** An attacker may fill memory with needles. */
-const MAX_TRIED = 4096
+const MAX_TRIED = 1 << 18
 
 /**
  * Offsets in `bytes` at which the needle stands, ascending. One word in 48 bytes is looked at: wherever the needle starts, one such word
@@ -70,8 +70,13 @@ export function findKallsyms(memory: PhysicalMemory): FoundKallsyms[] {
   const budget = searchBudget()
   for (const reach of REACH_BYTES) {
     const found: FoundKallsyms[] = []
+    let floor = 0
     for (const gpa of needles) {
-      const one = budget.left < 0 || found.length >= MAX_FOUND ? undefined : around(read, gpa, reach, budget)
+      // No other needle lies inside a kernel's tables: so no byte is looked at twice, however many there are.
+      const room = Math.min(reach, gpa - floor)
+      floor = gpa
+      if (budget.left < 0 || found.length >= MAX_FOUND) break
+      const one = around(read, gpa, room, budget)
       if (one !== undefined) found.push(one)
     }
     if (found.length > 0) return found

@@ -11,8 +11,8 @@ export interface KallsymsTokens {
 }
 
 /**
- * Reads the tokens; `table` may be longer than the table is. Undefined when the two don't fit together: starts ascend from 0, each
- * token ends with a NUL right before the next, and holds printable characters.
+ * Reads the tokens; `table` may be longer than the table is. Undefined when the two don't fit together: starts ascend from 0, and
+ * each token ends with a NUL right before the next.
  */
 export function parseTokens(table: Uint8Array, index: Uint8Array): KallsymsTokens | undefined {
   if (index.length < TOKEN_INDEX_BYTES) return undefined
@@ -23,20 +23,10 @@ export function parseTokens(table: Uint8Array, index: Uint8Array): KallsymsToken
   for (let token = 0; token < 256; token++) {
     if (((index[token * 2] as number) | ((index[token * 2 + 1] as number) << 8)) !== at) return undefined
     starts[token] = at
-    at = tokenEnd(table, at, limit)
-    if (at < 0) return undefined
+    at = table.indexOf(0, at)
+    if (at < 0 || at >= limit) return undefined
     ends[token] = at
     at++
   }
   return { bytes: table.subarray(0, at), starts, ends }
-}
-
-/** Where the token's NUL stands; -1 when there is none below `limit`, or something unprintable before. */
-function tokenEnd(table: Uint8Array, start: number, limit: number): number {
-  for (let at = start; at < limit; at++) {
-    const byte = table[at] as number
-    if (byte === 0) return at
-    if (byte <= 0x20 || byte === 0x7f) return -1
-  }
-  return -1
 }

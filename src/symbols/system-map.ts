@@ -88,7 +88,8 @@ function parseLine(bytes: Uint8Array, start: number, end: number): Line | undefi
   const nameStart = at + 3
   if (!isType(type)) return undefined
   let nameEnd = nameStart
-  while (nameEnd < end && (bytes[nameEnd] as number) > SPACE) nameEnd++
+  // Local labels of modules have control characters in them (`.L14472\x021`).
+  while (nameEnd < end && bytes[nameEnd] !== SPACE && bytes[nameEnd] !== TAB) nameEnd++
   if (nameEnd === nameStart) return undefined
   let rest = nameEnd
   while (rest < end && (bytes[rest] === TAB || bytes[rest] === SPACE)) rest++
