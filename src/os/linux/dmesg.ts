@@ -1,17 +1,37 @@
 /** The kernel log, as dmesg prints it. */
+import type { PhysicalMemory } from '../../core/memory.js'
 import type { LinuxKernel } from './kernel.js'
 import { bufferRecords } from './log/log-buffer.js'
+import { memoryVmcoreinfo } from './log/memory-vmcoreinfo.js'
 import type { LogRecord } from './log/record.js'
 import { ringRecords } from './log/ring-buffer.js'
 import { type Listing, Problems } from './problem.js'
 import { StructReader } from './struct/reader.js'
+import { withVmcoreinfo } from './vmcoreinfo-tables.js'
 
 export type { LogRecord } from './log/record.js'
 
-/** The records of the kernel log, oldest first. Records that were still being written at the time of the snapshot are left out. */
-export function kernelLog(kernel: LinuxKernel, reader = new StructReader(kernel)): Listing<LogRecord> {
+/**
+ * The records of the kernel log, oldest first. Records that were still being written at the time of the snapshot are left out.
+ * `memory`: where the kernel's symbols don't name the log (no CONFIG_KALLSYMS_ALL) or its types don't tell it, VMCOREINFO is looked
+ * for there.
+ */
+export function kernelLog(
+  kernel: LinuxKernel,
+  reader = new StructReader(kernel),
+  memory?: PhysicalMemory,
+): Listing<LogRecord> {
   const problems = new Problems()
-  return { items: recordsOf(kernel, reader, problems) ?? [], problems: problems.list }
+  const known = namesLog(kernel)
+  const info = known || memory === undefined ? undefined : memoryVmcoreinfo(memory, kernel)
+  const told = info === undefined ? kernel : withVmcoreinfo(kernel, info)
+  const structs = info === undefined ? reader : new StructReader(told)
+  return { items: recordsOf(told, structs, problems) ?? [], problems: problems.list }
+}
+
+function namesLog({ symbols, types }: LinuxKernel): boolean {
+  if (symbols.addressOf('prb') !== undefined) return types.sizeOf('printk_ringbuffer') !== undefined
+  return symbols.addressOf('log_buf') !== undefined && types.sizeOf('printk_log') !== undefined
 }
 
 function recordsOf(kernel: LinuxKernel, reader: StructReader, problems: Problems): LogRecord[] | undefined {
