@@ -7,6 +7,7 @@ import { type Accelerator, chooseAccelerator } from './accelerator.js'
 import { GuestControl } from './control.js'
 import { type DumpFormat, dumpFormats, dumpGuest } from './dump.js'
 import type { Fill } from './fill.js'
+import { ARM_TABLE_REGISTERS, gdbRegisters } from './gdb-registers.js'
 import { buildInitramfs, LAB_MODULES, SWAP_MODULES } from './initramfs.js'
 import { fetchKernel, type Kernel } from './kernel.js'
 import { MACHINES } from './machine.js'
@@ -99,6 +100,7 @@ export async function bootLabGuest(options: LabOptions): Promise<LabGuest> {
     initrd: join(workDir, 'initramfs'),
     memory: join(workDir, 'memory'),
     qmp: join(workDir, 'qmp'),
+    gdb: join(workDir, 'gdb'),
     control: join(workDir, 'control'),
     serial: join(workDir, 'serial'),
   }
@@ -131,6 +133,7 @@ interface GuestFiles {
   readonly initrd: string
   readonly memory: string
   readonly qmp: string
+  readonly gdb: string
   readonly control: string
   readonly serial: string
 }
@@ -218,6 +221,7 @@ function qemuArguments(
     ...['-kernel', kernel.vmlinuz, '-initrd', files.initrd, '-append', cmdline.join(' ')],
     ...['-serial', `file:${files.serial}`],
     ...['-qmp', `unix:${files.qmp},server=on,wait=off`],
+    ...(kernel.architecture === 'arm64' ? ['-gdb', `unix:${files.gdb},server=on,wait=off`] : []),
     ...['-chardev', `socket,id=lab,path=${files.control},server=on,wait=off`],
     ...['-device', 'virtio-serial-pci', '-device', 'virtserialport,chardev=lab,name=vmsift.lab'],
     ...['-device', 'vmcoreinfo'],
@@ -269,7 +273,11 @@ function labGuest(parts: GuestParts): LabGuest {
       await control.thaw()
       paused = false
     },
-    registers: () => readRegisters(qmp),
+    async registers() {
+      const registers = await readRegisters(qmp)
+      if (guest.kernel.architecture !== 'arm64') return registers
+      return { ...registers, control: await gdbRegisters(files.gdb, ARM_TABLE_REGISTERS) }
+    },
     translate: addresses => translations(qmp, addresses),
     formats: () => dumpFormats(qmp),
     async dump(format, path) {

@@ -2,7 +2,7 @@
 
 import { frameLookup, type PageRun } from './witness.js'
 
-/** A `long` one is UTF-8 too: more than two pages, its text with a filler behind. */
+/** A `long` one is UTF-8 too: longer than a page, its text with a filler behind. */
 export type MarkerEncoding = 'utf8' | 'utf16le' | 'counter' | 'long'
 
 /** A stretch of a marker that is contiguous in the guest's physical memory. */

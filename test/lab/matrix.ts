@@ -81,7 +81,9 @@ async function stampOf(guest: MatrixGuest, kernel: Kernel): Promise<string> {
   const hash = createHash('sha256')
   hash.update(JSON.stringify([guest.kernel, guest.options, kernel.packageVersion, kernel.busyboxVersion]))
   const lab = fileURLToPath(new URL('.', import.meta.url))
-  const parts = (await readdir(lab)).filter(name => /^(truth|witness|page-file|qemu-view|markers)/.test(name))
+  const parts = (await readdir(lab)).filter(name =>
+    /^(truth|witness|page-file|qemu-view|gdb-|markers|initramfs)/.test(name),
+  )
   const programs = (await readdir(join(lab, 'guest'))).map(name => join('guest', name))
   for (const name of [...parts, ...programs].sort()) hash.update(await readFile(join(lab, name)))
   return hash.digest('hex')

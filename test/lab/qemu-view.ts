@@ -4,7 +4,7 @@ import type { QmpClient } from './qmp.js'
 export interface QemuRegisters {
   /** What `info registers` prints. */
   readonly text: string
-  /** x86: control registers and EFER by name in lower case. */
+  /** By name in lower case; x86: control registers and EFER; arm64: ttbr0_el1, ttbr1_el1, tcr_el1. */
   readonly control: Readonly<Record<string, bigint>>
   /** rip, eip or pc. */
   readonly instruction?: bigint

@@ -18,6 +18,7 @@ const SAMPLES = 16
 export async function saveTruth(guest: LabGuest, dir: string, withSymbols = true): Promise<GuestTruth> {
   const symbols = withSymbols ? await guest.kallsyms() : ''
   if (withSymbols) await writeFile(join(dir, 'kallsyms.txt'), `${symbols}\n`)
+  const btfBytes = Number(await guest.shell('stat -c %s /sys/kernel/btf/vmlinux 2>/dev/null || echo 0'))
   const truth = await guest.pause()
   const { pages, ...told } = truth
   const qemu = {
@@ -25,7 +26,7 @@ export async function saveTruth(guest: LabGuest, dir: string, withSymbols = true
     translations: await guest.translate([...kernelSamples(symbols, truth), ...userSamples(truth)]),
   }
   await writeFile(join(dir, 'pagemap.bin'), writePages(pages))
-  await writeFile(join(dir, 'truth.json'), toJson({ kernel: guest.kernel, ...told, qemu }))
+  await writeFile(join(dir, 'truth.json'), toJson({ kernel: guest.kernel, btfBytes, ...told, qemu }))
   return truth
 }
 

@@ -25,6 +25,8 @@ export type Stored<T> = T extends bigint
 export type StoredTruth = Stored<
   Omit<GuestTruth, 'pages'> & {
     readonly kernel: Kernel
+    /** Bytes of /sys/kernel/btf/vmlinux, 0 where there is none. */
+    readonly btfBytes: number
     readonly qemu: {
       readonly registers: QemuRegisters
       readonly translations: readonly QemuTranslation[]
@@ -93,6 +95,13 @@ export function useDump(): () => OpenDump {
     if (dump === undefined) throw new Error('the dump is not open')
     return dump
   }
+}
+
+/** Why what needs every layout is skipped on a guest that doesn't tell its layouts, or undefined. */
+export function withoutLayouts({ btfBytes, release }: StoredTruth): string | undefined {
+  return btfBytes > 0
+    ? undefined
+    : `${release} has no BTF: processes, modules and mappings are derived, no more`
 }
 
 /** The witness and the shell that waits for it told of themselves while they ran. */

@@ -5,7 +5,7 @@ import { environment } from '../../../src/os/linux/environment.js'
 import { maps } from '../../../src/os/linux/maps.js'
 import { type LinuxProcess, processes } from '../../../src/os/linux/processes.js'
 import { threads } from '../../../src/os/linux/threads.js'
-import { describeDump, isWitness, type ToldProcess, useDump } from './dump.js'
+import { describeDump, isWitness, type ToldProcess, useDump, withoutLayouts } from './dump.js'
 
 const STATES: Readonly<Record<string, string>> = {
   R: 'running',
@@ -50,7 +50,9 @@ describeDump('processes', () => {
         threads: told.threads,
         kernelThread: told.kernelThread,
       })
-      if (!told.kernelThread && !isWitness(told)) expect(found?.state, told.name).toBe(STATES[told.state])
+      const known = found?.state !== undefined || withoutLayouts(dump().truth) === undefined
+      if (known && !told.kernelThread && !isWitness(told))
+        expect(found?.state, told.name).toBe(STATES[told.state])
     }
   })
 

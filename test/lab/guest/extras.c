@@ -84,7 +84,7 @@ static int scattered(int pagemap, const char *page, int pages) {
 }
 
 /*
- * Texts over joints of frames that are no neighbours, and one longer than two pages. Two children share the frames;
+ * Texts over joints of frames that are no neighbours, and one longer than a page, on three frames. Two children share the frames;
  * the second has its own copy of every joint's second page.
  */
 static void plant_scattered(const char *kind) {
@@ -100,7 +100,7 @@ static void plant_scattered(const char *kind) {
     plant(name, joints[have++]);
     page++;
   }
-  unsigned length = 2 * page_bytes + 1000;
+  unsigned length = page_bytes + 1400;
   char long_name[64];
   snprintf(long_name, sizeof long_name, "%s-long", kind);
   volatile void *place = NULL;
