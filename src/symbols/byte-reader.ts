@@ -37,3 +37,8 @@ export function viewOf(bytes: Uint8Array): DataView {
 export function alignUp(value: number, unit: number): number {
   return Math.ceil(value / unit) * unit
 }
+
+/** `value` rounded down to a multiple of `unit`. */
+export function alignDown(value: number, unit: number): number {
+  return Math.floor(value / unit) * unit
+}

@@ -5,7 +5,7 @@
  * The image is physically contiguous, so all of this works on gpa.
  */
 import type { PhysicalMemory } from '../core/memory.js'
-import { alignUp, type ReadAt, viewOf } from './byte-reader.js'
+import { alignDown, alignUp, type ReadAt, viewOf } from './byte-reader.js'
 import { type Kallsyms, parseKallsyms } from './kallsyms.js'
 import { type KallsymsLayout, type KallsymsTables, TOKEN_INDEX_BYTES } from './kallsyms-layout.js'
 import { locateNames, type SearchBudget, searchBudget } from './kallsyms-locate.js'
@@ -182,7 +182,8 @@ function withAddresses(
 
 /** Up to `reach` bytes before `gpa`, as many as are there; they die at the next read. */
 function readBefore(read: ReadAt<number>, gpa: number, reach: number): Uint8Array | undefined {
-  for (let length = Math.min(reach, gpa); length >= 4096; length = Math.floor(length / 2 / 8) * 8) {
+  // Multiples of 8, so that offsets in the bytes are aligned as addresses are.
+  for (let length = alignDown(Math.min(reach, gpa), 8); length >= 4096; length = alignDown(length / 2, 8)) {
     const bytes = read(gpa - length, length)
     if (bytes !== undefined) return bytes
   }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { bytesReader } from '../../../src/symbols/byte-reader.js'
 import { parseKallsyms } from '../../../src/symbols/kallsyms.js'
-import { findKallsyms, kallsymsHits } from '../../../src/symbols/kallsyms-search.js'
+import { findKallsyms, KALLSYMS_NEEDLE, kallsymsHits } from '../../../src/symbols/kallsyms-search.js'
 import { writeKallsyms } from '../../images/kallsyms.js'
 import { writeLime } from '../../images/lime.js'
 import { openImage } from '../../images/open.js'
@@ -24,6 +24,10 @@ describe('kallsyms in a hostile memory', () => {
     const decoy = bytes.subarray(place('tokenTable'))
     const memory = Buffer.alloc(16 * MEBIBYTE)
     for (let i = 0; i < 1000; i++) decoy.copy(memory, i * 8192)
+    // One more needle, where nothing is aligned to it.
+    KALLSYMS_NEEDLE.forEach((byte, i) => {
+      memory[11 * MEBIBYTE + 3 + i] = byte
+    })
     bytes.copy(memory, 12 * MEBIBYTE)
     const start = performance.now()
     const found = findKallsyms(openImage(writeLime([{ gpa: 0, bytes: memory }])).memory)
