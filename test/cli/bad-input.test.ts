@@ -100,10 +100,17 @@ describe('command lines that are wrong', () => {
     refused(/no pattern/, 'scan', IMAGE, '--patterns', folder.file('blank.txt', '\n\r\n')))
   it('names a pattern file that is not text', () =>
     refused(/UTF-8/, 'scan', IMAGE, '--patterns', folder.file('binary.txt', Buffer.from([0xff, 0xfe, 0x41]))))
-  it.each([['--owners'], ['--pause'], ['--space', 'kernel'], ['--space', '1']])(
-    'says that %s comes later',
-    (...words) => refused(/not supported yet/, ...scan(IMAGE), ...words),
+  it('says that --pause comes later', () => refused(/not supported yet/, ...scan(IMAGE), '--pause'))
+  it.each([
+    ['--space', 'kernel'],
+    ['--space', '1'],
+    ['--space', 'processes'],
+  ])('says that there is no guest for %s %s', (...words) =>
+    refused(/no .*recognised|no guest/, ...scan(IMAGE), ...words),
   )
+  it('names a space that is none', () => refused(/--space is physical/, ...scan(IMAGE), '--space', 'user'))
+  it('refuses --range with a virtual space', () =>
+    refused(/range is guest physical/, ...scan(IMAGE), '--space', 'kernel', '--range', '0-4K'))
 })
 
 describe('outputs that are wrong', () => {
@@ -144,8 +151,10 @@ describe('reads that are wrong', () => {
   it('refuses an address behind memory', () => refused(/memory ends at 0xffff/, 'read', IMAGE, '1G'))
   it('refuses a length of 0', () => refused(/--length/, 'read', IMAGE, '0', '--length', '0'))
   it('refuses an address that is none', () => refused(/not a number/, 'read', IMAGE, '0x12z'))
-  it.each([['--pid', '1'], ['--kernel'], ['--dtb', '0x1000']])('says that %s comes later', (...words) =>
-    refused(/not supported yet/, 'read', IMAGE, '0', ...words),
+  it.each([['--pid', '1'], ['--kernel'], ['--dtb', '0x1000']])(
+    'says that there is no guest for %s',
+    (...words) => refused(/no Linux kernel was recognised/, 'read', IMAGE, '0', ...words),
   )
-  it('says that symbols come later', () => refused(/not supported yet/, 'read', IMAGE, 'init_task'))
+  it('says that there is no guest for a symbol', () =>
+    refused(/no Linux kernel was recognised/, 'read', IMAGE, 'init_task'))
 })
