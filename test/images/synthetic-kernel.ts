@@ -20,6 +20,10 @@ export interface SyntheticOptions {
   readonly addressing?: KallsymsOptions['addressing']
   /** Lines of VMCOREINFO beside those that every kernel has; no VMCOREINFO without. */
   readonly vmcoreinfo?: readonly string[]
+  /** Memory to write into, beside what is there. */
+  readonly memory?: SparseMemory
+  /** gpa of the VMCOREINFO text. */
+  readonly vmcoreinfoAt?: number
   /** No symbol tables at all. */
   readonly stripped?: boolean
 }
@@ -43,7 +47,7 @@ const FUNCTIONS = 2500
 /** Builds it. */
 export function syntheticKernel(options: SyntheticOptions): SyntheticKernel {
   const { mode, ramStart = 0, ramBytes = 32 << 20, imageGpa, imageVa } = options
-  const memory = new SparseMemory([{ gpa: ramStart, length: ramBytes }])
+  const memory = options.memory ?? new SparseMemory([{ gpa: ramStart, length: ramBytes }])
   const tables = new PageTables(mode, memory, imageGpa + TABLES_AT)
   const dtb = tables.upperRoot
   const page = 2 ** mode.pageShift
@@ -74,7 +78,7 @@ export function syntheticKernel(options: SyntheticOptions): SyntheticKernel {
       `SIZE(list_head)=${mode.vaBits === 32 ? 8 : 16}`,
       ...lines,
     ].join('\n')
-    memory.write(ramStart + 0x8000, Buffer.from(`${text}\n\0`))
+    memory.write(options.vmcoreinfoAt ?? ramStart + 0x8000, Buffer.from(`${text}\n\0`))
   }
   return { memory, dtb, symbols, release: RELEASE }
 }

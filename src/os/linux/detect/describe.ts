@@ -9,7 +9,7 @@ import { type Banner, findBanners, MAX_BANNER_BYTES, parseBanner } from './banne
 import { type Candidate, gpaOf, kernelSpace } from './candidate.js'
 import { kaslrOffsetOf } from './kaslr.js'
 import { imageStart } from './kernel-text.js'
-import type { Located } from './locate.js'
+import type { Located } from './located.js'
 import { behind } from './near.js'
 import type { BtfPlace, LinuxRecord } from './record.js'
 import { sweep } from './sweep.js'
@@ -17,7 +17,7 @@ import { sweep } from './sweep.js'
 /** No kernel's BTF is longer. */
 const MAX_BTF_BYTES = 48 << 20
 
-/** Undefined when neither the banner nor VMCOREINFO tells which kernel it is. */
+/** Undefined when nothing tells which kernel it is, or when there is neither banner nor symbol in its image. */
 export function describe(memory: PhysicalMemory, located: Located): LinuxRecord | undefined {
   const { candidate, info, kallsyms } = located
   const symbols = kallsyms?.symbols ?? located.fileSymbols
@@ -27,7 +27,8 @@ export function describe(memory: PhysicalMemory, located: Located): LinuxRecord 
   const kernelBase = start.address
   const banner = bannerOf(memory, candidate, space, kernelBase, symbols, info?.release)
   const release = banner?.release ?? info?.release
-  if (release === undefined) return undefined
+  // a VMCOREINFO alone, with nothing in the image to it, is no kernel
+  if (release === undefined || (banner === undefined && symbols === undefined)) return undefined
   const btf = btfOf(memory, candidate, space, kernelBase, symbols)
   return {
     ...candidate,

@@ -3,11 +3,13 @@ import type { Architecture } from '../../../core/architecture.js'
 import type { PhysicalMemory } from '../../../core/memory.js'
 import { clipRuns } from '../../../core/runs.js'
 import type { SymbolTable } from '../../../symbols/contract.js'
-import type { FoundKallsyms } from '../../../symbols/kallsyms-search.js'
+import { type FoundKallsyms, kallsymsAt, physicalReader } from '../../../symbols/kallsyms-search.js'
 import { findBanners } from './banner.js'
 import { type Candidate, holds } from './candidate.js'
 import { findImageAddress } from './image-address.js'
 import { textAddress, textAddresses, topTableAddress } from './kernel-text.js'
+import { basesFor } from './known-bases.js'
+import type { Located, LocatedKallsyms, LocateHints } from './located.js'
 import { modesFor } from './modes.js'
 import { around } from './near.js'
 import { findTopTable } from './top-table.js'
@@ -112,4 +114,29 @@ export function symbolsAt(found: FoundKallsyms, candidate: Candidate): SymbolTab
   return found.space === 'virtual'
     ? found.symbols
     : found.symbols.shifted(candidate.shift + BigInt(candidate.base))
+}
+
+/** The kernel whose tokens stand at `gpa`; undefined for a false hit, and for tables that belong to no kernel that runs here. */
+export function fromTokens(memory: PhysicalMemory, gpa: number, hints: LocateHints): Located | undefined {
+  const found = kallsymsAt(physicalReader(memory), gpa)
+  if (found === undefined) return undefined
+  const bases = basesFor(memory, hints.openBase === true)
+  const candidate = fromKallsyms(memory, found, { architecture: hints.architecture, bases })
+  return candidate === undefined ? undefined : { candidate, kallsyms: locatedKallsyms(found, candidate) }
+}
+
+/** The same tables at the guest's addresses. */
+export function locatedKallsyms(found: FoundKallsyms, candidate: Candidate): LocatedKallsyms {
+  const at = (gpa: number) => BigInt(gpa + candidate.base) + candidate.shift
+  const { numSyms, names, tokenTable, tokenIndex, offsets, addresses, relativeBase } = found.tables
+  const tables = {
+    numSyms: at(numSyms),
+    names: at(names),
+    tokenTable: at(tokenTable),
+    tokenIndex: at(tokenIndex),
+    ...(offsets !== undefined && { offsets: at(offsets) }),
+    ...(addresses !== undefined && { addresses: at(addresses) }),
+    ...(relativeBase !== undefined && { relativeBase: at(relativeBase) }),
+  }
+  return { tables, symbols: symbolsAt(found, candidate) }
 }

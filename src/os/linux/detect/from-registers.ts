@@ -4,7 +4,7 @@ import { clipRuns, mergeRuns } from '../../../core/runs.js'
 import type { CpuState } from '../../../formats/image.js'
 import { pagingMode } from '../../../paging/modes.js'
 import { tableBase } from '../../../paging/table-base.js'
-import { gpaOf, kernelSpace } from './candidate.js'
+import { type Candidate, gpaOf, kernelSpace } from './candidate.js'
 import { X86_64_KERNEL_MAP } from './modes.js'
 import { around } from './near.js'
 
@@ -12,6 +12,7 @@ import { around } from './near.js'
 const STEP = 0x20_0000n
 const STEPS = 512
 const CR4_LA57 = 1n << 12n
+const PTI_BIT = 0x1000n
 const CR4_PAE = 1n << 5n
 /** Processors that are asked: each has one of a few tables. */
 const MAX_CPUS = 8
@@ -29,6 +30,31 @@ export function imageRanges(memory: PhysicalMemory, cpus: readonly CpuState[]): 
     }
   }
   return []
+}
+
+/**
+ * Whether some processor runs in tables that map `text` where the candidate does; true where no register tells. An earlier boot's kernel
+ * may still be whole in memory, tables and all, but no processor uses it. In user mode, page table isolation has the user's table in CR3,
+ * one page behind the kernel's.
+ */
+export function isRunning(
+  memory: PhysicalMemory,
+  candidate: Candidate,
+  text: bigint,
+  cpus: readonly CpuState[],
+): boolean {
+  if (candidate.mode.format === 'aarch64') return true
+  const tables = cpus
+    .map(cpu => cpu.registers['cr3'])
+    .filter((cr3): cr3 is bigint => cr3 !== undefined && cr3 !== 0n)
+  if (tables.length === 0) return true
+  return tables.slice(0, MAX_CPUS).some(cr3 =>
+    [cr3, cr3 & ~PTI_BIT].some(register => {
+      const { mode, base, shift } = candidate
+      const space = kernelSpace(memory, { mode, base, dtb: tableBase(mode, register) })
+      return gpaOf(space, text) === Number(text - shift)
+    }),
+  )
 }
 
 /** What is left of memory without `ranges`. */
