@@ -3,8 +3,8 @@
 import { totalBytes } from '../core/runs.js'
 import type { ExtentSink } from './extent-columns.js'
 import { levelShifts } from './mode.js'
-import { MAPPED } from './outcome.js'
-import { STEP_TABLE, type Walker } from './walker.js'
+import { EXECUTABLE, MAPPED, USER, WRITABLE } from './outcome.js'
+import { HIGH_FRAME_BITS, PRESENT, STEP_TABLE, TWO_32, type Walker } from './walker.js'
 
 const PIECE_BYTES = 4096
 
@@ -39,6 +39,8 @@ class Collector {
   readonly #entryBytes: number
   #tablesLeft: number
   #going = true
+  /** The sink wants no more; what was found before a limit it is still told. */
+  #full = false
   /** The extent that may yet grow. */
   #vpn = 0.5
   #gpa = 0.5
@@ -144,6 +146,7 @@ class Collector {
     let nextVpn = this.#vpn + this.#pages
     let nextGpa = this.#gpa + this.#pages * pageBytes
     let current = this.#flags
+    const plain = walker.mode.format === 'x86-64'
     let at = start
     let vpn = firstVpn
     const end = firstVpn + count
@@ -151,14 +154,23 @@ class Collector {
       const low = words[at++] as number
       const high = wide ? (words[at++] as number) : 0
       if ((low | high) === 0) continue
-      walker.flags = flags
-      if (walker.take(level, low, high) !== MAPPED) continue
-      const gpa = walker.gpa
-      if (vpn !== nextVpn || gpa !== nextGpa || walker.flags !== current) {
+      let found: number
+      let gpa: number
+      if (plain && (low & PRESENT) !== 0) {
+        // as Walker.take does: without the call a quarter of the time is saved
+        found = flags & (((low >> 1) & (WRITABLE | USER)) | (high < 0 ? 0 : EXECUTABLE))
+        gpa = (high & HIGH_FRAME_BITS) * TWO_32 + ((low & -4096) >>> 0)
+      } else {
+        walker.flags = flags
+        if (walker.take(level, low, high) !== MAPPED) continue
+        found = walker.flags
+        gpa = walker.gpa
+      }
+      if (vpn !== nextVpn || gpa !== nextGpa || found !== current) {
         this.#pages = nextVpn - this.#vpn
         this.#flush()
         if (!this.#going) return
-        current = walker.flags
+        current = found
         this.#vpn = vpn
         this.#gpa = gpa
         this.#flags = current
@@ -190,7 +202,7 @@ class Collector {
     const { tables } = this.#walker
     if (!(this.#pages > 0)) return
     if (tables.memoryFrom(this.#gpa) >= this.#pages * this.#pageBytes) {
-      this.#going = this.#sink.add(this.#vpn, this.#gpa, this.#pages, this.#flags)
+      this.#tell(this.#vpn, this.#gpa, this.#pages)
       this.#pages = 0
       this.#vpn = Number.NaN
       return
@@ -200,14 +212,20 @@ class Collector {
     let pages = this.#pages
     this.#pages = 0
     this.#vpn = Number.NaN
-    while (pages > 0 && this.#going) {
+    while (pages > 0 && !this.#full) {
       const rest = Math.ceil(tables.memoryFrom(gpa) / this.#pageBytes)
       const skip = rest > 0 ? Math.min(rest, pages) : Math.min(pages, this.#pagesToMemory(gpa))
-      if (rest > 0 && !this.#sink.add(vpn, gpa, skip, this.#flags)) this.#going = false
+      if (rest > 0) this.#tell(vpn, gpa, skip)
       vpn += skip
       gpa += skip * this.#pageBytes
       pages -= skip
     }
+  }
+
+  #tell(vpn: number, gpa: number, pages: number): void {
+    if (this.#full || this.#sink.add(vpn, gpa, pages, this.#flags)) return
+    this.#full = true
+    this.#going = false
   }
 
   /** Pages from `gpa`, which is no memory, to the first one that is. */

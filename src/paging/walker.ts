@@ -24,11 +24,14 @@ import { PIECE_BYTES, TABLE_IS_NO_MEMORY, type TableCache } from './table-cache.
 export const STEP_TABLE = -1
 
 const ALL = WRITABLE | USER | EXECUTABLE
-const TWO_32 = 2 ** 32
-const PRESENT = 1
+/** What a high word's unit is worth. */
+export const TWO_32 = 2 ** 32
+/** Bit of an entry that the processor heeds. */
+export const PRESENT = 1
 /** A 64-bit or 4 MiB page in an entry that could be a table's. */
 const LARGE = 0x80
-const HIGH_FRAME_BITS = 0xf_ffff
+/** Bits of a frame in the high word of a 64-bit x86 entry. */
+export const HIGH_FRAME_BITS = 0xf_ffff
 
 /** Bits of a VMSAv8-64 descriptor (Arm ARM D8.3); HIGH_ ones are those from 32 up. */
 const ARM_TABLE = 2
