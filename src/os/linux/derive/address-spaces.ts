@@ -71,7 +71,7 @@ function derivePageTable(
     [0, 6, 7].some(
       i => translate(table, reader.address(mm.pointer(program + i * reader.pointerBytes))) !== undefined,
     )
-  const tables = offsetsWhere(samples, [0, 512, reader.pointerBytes], (mm, offset) => {
+  const tables = offsetsWhere(samples, [0, 1024, reader.pointerBytes], (mm, offset) => {
     const pgd = mm.pointer(offset)
     if (!reader.isPointer(pgd) || pgd % 32 !== 0) return false
     // what is no table costs a walk, too

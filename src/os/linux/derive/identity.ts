@@ -82,11 +82,15 @@ function deriveStartTime(reader: PlaceReader, { samples, comm }: TaskSet, types:
     let last = 0
     const grows = agree(times, task => {
       const time = task.u64(offset)
-      const fits = time >= last && time > MIN_UPTIME && time < MAX_UPTIME
+      // where the low word is always 0, the high one is another member's low word
+      const fits = time >= last && time > MIN_UPTIME && time < MAX_UPTIME && task.u32(offset) !== 0
       if (fits) last = time
       return fits
     })
-    if (grows && new Set(times.map(task => task.u64(offset))).size * 2 > times.length) found.push(offset)
+    // structures that were made one after the other may stand so, too
+    const pointers = agree(times, task => reader.isPointer(task.pointer(offset)))
+    if (grows && !pointers && new Set(times.map(task => task.u64(offset))).size * 2 > times.length)
+      found.push(offset)
   }
   const [start, boot, ...more] = found
   if (start === undefined || more.length > 0) return

@@ -18,8 +18,8 @@ export const VMA_BYTES = 256
 const MAX_MAPPINGS = 256
 /** Of each address space, whatever their number. */
 const MIN_MAPPINGS = 8
-/** Either is found at the start of `mm_struct`. */
-const MM_HEAD_BYTES = 256
+/** Either stands at the start of `mm_struct`, or not far from it where the compiler shuffles structures. */
+const MM_HEAD_BYTES = 1024
 /** MAPLE_NODE_SLOTS and the like of include/linux/maple_tree.h: a node has 256 bytes. */
 const NODE_BYTES = 256
 const MAX_NODES = 2048

@@ -107,8 +107,11 @@ function deriveFile(
     ofFile,
   )
   const page = file - width
-  const pages = (mapping: Mapping): boolean => mapping.vma.pointer(page) * 4096 === mapping.start
-  if (agree(heap, pages)) types.set('vm_area_struct', 'vm_pgoff', page, `page number of ${heap.length} heaps`)
+  // aarch64 may have pages of 16 or 64 KiB
+  const counted = [4096, 16_384, 65_536].some(bytes =>
+    agree(heap, ({ vma, start }) => vma.pointer(page) * bytes === start),
+  )
+  if (counted) types.set('vm_area_struct', 'vm_pgoff', page, `page number of ${heap.length} heaps`)
   const operations = file - 2 * width
   const isOperations = ({ vma }: Mapping): boolean =>
     vma.pointer(operations) === 0 ||
