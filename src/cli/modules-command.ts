@@ -38,7 +38,7 @@ export const define = listCommand<Row, ModulesOptions>({
   help: HELP,
   options: command => command.option('--check', 'find modules in four ways, and tell which show each'),
   list: (guest, options) => {
-    if (options.check === true) return crossCheckModules(guest.kernel)
+    if (options.check === true) return crossCheckModules(guest.kernel, guest.memory)
     const { items, problems } = guest.modules()
     return { items: items.map(module => ({ module })), problems }
   },

@@ -11,6 +11,8 @@ import type { FileMap } from './file-map.js'
 import { readFully } from './file-source.js'
 import type { PageCache } from './page-cache.js'
 
+/** Shorter reads are of page tables and structures, here and there: reading ahead of them costs more than they do. */
+const STREAMED_BYTES = 256 * 1024
 /** Bytes tried again one by one after a read failed: the smallest unit a disk loses. */
 const RETRY_BYTES = 4096
 
@@ -121,7 +123,7 @@ export class DirectMemory implements PhysicalMemory, LeasedMemory {
         return { bytes: this.#scratch.subarray(0, done), stop: { reason: 'excluded', length: piece } }
       if (offset === ZERO_EXTENT || this.#isHole(offset + into, piece)) target.fill(0)
       else {
-        this.#aids.cache?.enter(offset + into)
+        if (piece >= STREAMED_BYTES) this.#aids.cache?.enter(offset + into)
         const got = readFully(this.#fd, target, offset + into)
         const bad = got < piece ? this.#short(target, got, offset + into) : undefined
         if (bad?.stop.reason === 'truncated') {
