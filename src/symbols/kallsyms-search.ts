@@ -67,6 +67,11 @@ export function findKallsyms(memory: PhysicalMemory): FoundKallsyms[] {
   const read = physicalReader(memory)
   const needles: number[] = []
   for (const gpa of scanForNeedle(memory)) if (needles.push(gpa) >= MAX_TRIED) break
+  return kallsymsAmong(read, needles)
+}
+
+/** As `findKallsyms`, for needles that were found already: gpas, ascending. Bounded as a whole, which `kallsymsAt` for each is not. */
+export function kallsymsAmong(read: ReadAt<number>, needles: readonly number[]): FoundKallsyms[] {
   const budget = searchBudget()
   for (const reach of REACH_BYTES) {
     const found: FoundKallsyms[] = []
