@@ -2,13 +2,18 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { PhysicalMemory } from '../core/memory.js'
 import type { EnumerateTask } from '../scan/messages.js'
-import { type EnumeratedSpace, SpaceEnumerator, type SpaceQuery } from '../space/enumerate.js'
+import { type EnumeratedSpace, NOTHING_ABSENT, SpaceEnumerator, type SpaceQuery } from '../space/enumerate.js'
+import { NO_EXTENTS } from '../space/extents.js'
 import type { ScanPool } from './pool.js'
 
 /** Spaces in one task: enough to make a message's cost vanish. */
 const TASK_SPACES = 16
 /** More threads are started when this one has been at it so long, and has as long to go. */
 const THREADS_PAY_MS = 200
+/** Extents of all spaces together at most: 600 MB. What comes after is left out, and told. */
+const MAX_EXTENTS = 1 << 24
+
+const NOTHING: EnumeratedSpace = { extents: NO_EXTENTS, absent: NOTHING_ABSENT }
 
 /** Answers all queries, in their order. `memory` is this thread's. */
 export async function enumerateAll(
@@ -20,21 +25,26 @@ export async function enumerateAll(
 ): Promise<EnumeratedSpace[]> {
   const answers: EnumeratedSpace[] = []
   let next = 0
+  let extents = 0
+  const take = (index: number, answer: EnumeratedSpace): void => {
+    extents += answer.extents.vpn.length
+    answers[index] = extents > MAX_EXTENTS ? NOTHING : answer
+  }
   const work = async (): Promise<void> => {
-    while (next < queries.length) {
+    while (next < queries.length && extents <= MAX_EXTENTS) {
       const from = next
       const part = queries.slice(from, from + TASK_SPACES)
       next += part.length
       for (const [index, answer] of (await pool.enumerate({ ...common, queries: part })).entries())
-        answers[from + index] = answer
+        take(from + index, answer)
     }
   }
   const started = performance.now()
   const lanes = [work()]
   const enumerator = new SpaceEnumerator(memory, common.rules)
-  while (next < queries.length) {
+  while (next < queries.length && extents <= MAX_EXTENTS) {
     const index = next++
-    answers[index] = enumerator.enumerate(queries[index] as SpaceQuery)
+    take(index, enumerator.enumerate(queries[index] as SpaceQuery))
     await nextTurn()
     const elapsed = performance.now() - started
     if (
@@ -47,5 +57,6 @@ export async function enumerateAll(
     }
   }
   await Promise.all(lanes)
+  for (let index = 0; index < queries.length; index++) answers[index] ??= NOTHING
   return answers
 }

@@ -161,7 +161,8 @@ class AbsentCollector {
   }
 }
 
-const NOTHING_ABSENT: AbsentColumns = {
+/** No absent parts. */
+export const NOTHING_ABSENT: AbsentColumns = {
   vpn: new Float64Array(0),
   pages: new Float64Array(0),
   reason: new Uint32Array(0),

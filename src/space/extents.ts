@@ -1,6 +1,7 @@
 /** The extents of address spaces, as columns: what is virtually and physically contiguous, as long as it can be. */
 import { PAGE_BYTES } from '../core/address.js'
 import type { MemoryRun } from '../core/memory.js'
+import { totalBytes } from '../core/runs.js'
 import { GrowingDoubles } from './growing.js'
 
 /** Extents of one space, ascending by address. `vpn` counts 4 KiB pages, is signed, and is exact for any 64-bit address. */
@@ -17,8 +18,17 @@ export interface SpaceExtents extends ExtentColumns {
   readonly truncated: boolean
 }
 
-/** Extents of one space at most: 2^22 scattered pages are 16 GiB. */
-export const MAX_SPACE_EXTENTS = 1 << 22
+/** Of a space that was not looked at any more. */
+export const NO_EXTENTS: SpaceExtents = {
+  vpn: new Float64Array(0),
+  gpa: new Float64Array(0),
+  length: new Float64Array(0),
+  truncated: true,
+}
+
+/** More extents than frames is a space that repeats itself; some do, with the page of zeros. */
+const MORE_EXTENTS = 65_536
+const MAX_EXTENTS = 1 << 23
 
 /** Takes mappings in ascending order; joins what is contiguous, and leaves out what is no memory of the target. */
 export class ExtentCollector {
@@ -30,9 +40,9 @@ export class ExtentCollector {
   #run = 0
   #truncated = false
 
-  constructor(runs: readonly MemoryRun[], max = MAX_SPACE_EXTENTS) {
+  constructor(runs: readonly MemoryRun[], max?: number) {
     this.#runs = runs
-    this.#max = max
+    this.#max = max ?? Math.min(MAX_EXTENTS, totalBytes(runs) / PAGE_BYTES + MORE_EXTENTS)
   }
 
   /** `length` bytes of memory at `gpa`, a page's first byte, are mapped at page `vpn`. False: there is no room for more. */
