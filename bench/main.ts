@@ -11,6 +11,7 @@ import { memory } from './suites/memory.js'
 import { scaling } from './suites/scaling.js'
 import { startUp } from './suites/start-up.js'
 import { translate } from './suites/translate.js'
+import { virtual } from './suites/virtual.js'
 import { wholeProcess } from './suites/whole-process.js'
 
 const SUITES: Readonly<Record<string, Suite>> = {
@@ -21,10 +22,11 @@ const SUITES: Readonly<Record<string, Suite>> = {
   memory,
   formats,
   mapping,
+  virtual,
   translate,
 }
 /** Suites that run what was built. */
-const BUILT = new Set(['scaling', 'process', 'startup', 'memory'])
+const BUILT = new Set(['virtual', 'scaling', 'process', 'startup', 'memory'])
 
 const { values } = parseArgs({
   options: {
