@@ -180,19 +180,17 @@ describe.skipIf(vectorscanVersion() === undefined)('vectorscan alone', () => {
     expect(found.length).toBeGreaterThan(2)
   })
 
-  it('names the pattern that the library refuses, and says what to do', async () => {
+  it('leaves a pattern without fixed bytes to the embedded matcher beside it, and says so', async () => {
     const words = Array.from({ length: 5000 }, (_, i) => `w${i}`)
-    await expect(
-      compileScan(
-        [
-          { kind: 'text', text: 'a' },
-          { kind: 'regex', source: `(?:${words.join('|')})\\d+x` },
-        ],
-        { matcher: 'vectorscan' },
-      ),
-    ).rejects.toMatchObject({
-      code: 'bad-pattern',
-      message: expect.stringMatching(/vectorscan does not support pattern ".*": .*--matcher embedded does/),
-    })
+    const specs: PatternSpec[] = [
+      { kind: 'text', text: 'a' },
+      { kind: 'regex', source: `(?:${words.join('|')})\\d+x` },
+    ]
+    const scan = await compileScan(specs, { matcher: 'vectorscan' })
+    expect(scan.matcher).toMatchObject({ vectorscan: {}, embedded: { patterns: [1] } })
+    expect(scan.hints).toEqual([expect.stringMatching(/no fixed bytes .* embedded matcher/)])
+    const found = await find(specs, 'b w4999012x a', { matcher: 'vectorscan' })
+    expect(found).toEqual(await find(specs, 'b w4999012x a', { matcher: 'embedded' }))
+    expect(found.length).toBe(2)
   })
 })
