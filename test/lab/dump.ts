@@ -1,6 +1,7 @@
 /** Writes a stopped guest's memory in every format QEMU and makedumpfile offer here. */
 import { copyFile, rm } from 'node:fs/promises'
 import { findProgram, runCommand } from './command.js'
+import type { GuestArchitecture } from './machine.js'
 import { mendElfHeader } from './mend-elf.js'
 import type { QmpClient } from './qmp.js'
 
@@ -60,14 +61,14 @@ export function dumpFileName(format: DumpFormat): string {
   return format.includes('-elf-') ? `${format}.core` : `${format}.kdump`
 }
 
-/** What can be written here. */
-export async function dumpFormats(qmp: QmpClient): Promise<DumpFormat[]> {
+/** What can be written here. makedumpfile reads dumps of the architecture that it was built for. */
+export async function dumpFormats(qmp: QmpClient, architecture: GuestArchitecture): Promise<DumpFormat[]> {
   const { formats } = (await qmp.execute('query-dump-guest-memory-capability')) as { formats: string[] }
   const available = new Set<string>(['raw', 'backend', 'elf', 'elf-paging', ...formats])
   if (findProgram('makedumpfile') !== undefined) {
     available.add('kdump-zlib-unflattened')
     const help = await runCommand('makedumpfile', ['-v'])
-    for (const name of Object.keys(MAKEDUMPFILE)) {
+    for (const name of architecture === 'amd64' ? Object.keys(MAKEDUMPFILE) : []) {
       const codec = name.slice('makedumpfile-'.length)
       if (!['lzo', 'snappy', 'zstd'].includes(codec) || new RegExp(`${codec}\\s+enabled`).test(help))
         available.add(name)

@@ -279,7 +279,7 @@ function labGuest(parts: GuestParts): LabGuest {
       return { ...registers, control: await gdbRegisters(files.gdb, ARM_TABLE_REGISTERS) }
     },
     translate: addresses => translations(qmp, addresses),
-    formats: () => dumpFormats(qmp),
+    formats: () => dumpFormats(qmp, guest.kernel.architecture),
     async dump(format, path) {
       await guest.pause()
       await rm(path, { force: true })

@@ -1,6 +1,6 @@
 /** The matrix: every kind of guest that answers are compared with, one kernel and one processor each. */
 import type { LabOptions } from './guest.js'
-import { DEFAULT_KERNEL, type KernelSpec } from './kernel.js'
+import { KERNELS, type KernelSpec } from './kernel.js'
 
 export interface MatrixGuest {
   readonly name: string
@@ -13,79 +13,72 @@ export interface MatrixGuest {
 /** All are emulated: a host's own processor would decide on page-table isolation and on 5 levels. */
 const COMMON = { memoryMb: 256, accelerator: 'tcg', rich: true, timeoutMs: 400_000 } as const
 
-const I386: KernelSpec = { ...DEFAULT_KERNEL, architecture: 'i386', packageName: 'linux-image-686-pae' }
-const ARM64: KernelSpec = {
-  ...DEFAULT_KERNEL,
-  architecture: 'arm64',
-  packageName: 'linux-image-cloud-arm64',
-}
-
 export const MATRIX: readonly MatrixGuest[] = [
   {
     name: 'amd64-6.1',
     about: '4 levels, no page-table isolation',
-    kernel: DEFAULT_KERNEL,
+    kernel: KERNELS.amd64,
     options: { ...COMMON, cpu: 'qemu64' },
   },
   {
     name: 'amd64-6.1-pti',
     about: 'page-table isolation, stopped in the kernel',
-    kernel: DEFAULT_KERNEL,
+    kernel: KERNELS.amd64,
     options: { ...COMMON, cpu: 'Haswell-v1' },
   },
   {
     name: 'amd64-6.1-pti-user',
     about: 'page-table isolation, stopped in user mode: CR3 has the user table',
-    kernel: DEFAULT_KERNEL,
+    kernel: KERNELS.amd64,
     options: { ...COMMON, cpu: 'Haswell-v1', busy: true },
   },
   {
     name: 'amd64-6.1-la57',
     about: '5 levels',
-    kernel: DEFAULT_KERNEL,
+    kernel: KERNELS.amd64,
     options: { ...COMMON, cpu: 'max' },
   },
   {
     name: 'amd64-5.10',
     about: 'mappings in a tree and a list, older kallsyms',
-    kernel: { ...DEFAULT_KERNEL, suite: 'bullseye' },
+    kernel: { ...KERNELS.amd64, suite: 'bullseye' },
     options: { ...COMMON, cpu: 'qemu64' },
   },
   {
     name: 'amd64-6.12',
     about: 'kallsyms in another order',
-    kernel: { ...DEFAULT_KERNEL, suite: 'trixie' },
+    kernel: { ...KERNELS.amd64, suite: 'trixie' },
     // Other models panic under the emulation of QEMU 7.2.
     options: { ...COMMON, cpu: 'max,-la57,-cx16' },
   },
   {
     name: 'amd64-sid',
     about: 'the newest kernel that Debian has',
-    kernel: { ...DEFAULT_KERNEL, suite: 'sid' },
+    kernel: { ...KERNELS.amd64, suite: 'sid' },
     options: { ...COMMON, cpu: 'max,-la57' },
   },
   {
     name: 'i386-pae',
     about: 'three levels, no BTF',
-    kernel: I386,
+    kernel: KERNELS.i386,
     options: { ...COMMON, cpu: 'qemu32' },
   },
   {
     name: 'i386-nonpae',
     about: 'two levels, no BTF',
-    kernel: { ...I386, packageName: 'linux-image-686' },
+    kernel: { ...KERNELS.i386, packageName: 'linux-image-686' },
     options: { ...COMMON, cpu: 'pentium3' },
   },
   {
     name: 'arm64-4k',
     about: '4 KiB granule',
-    kernel: ARM64,
+    kernel: KERNELS.arm64,
     options: { ...COMMON, cpu: 'cortex-a57' },
   },
   {
     name: 'arm64-16k',
     about: '16 KiB granule',
-    kernel: { ...ARM64, suite: 'trixie', packageName: 'linux-image-arm64-16k' },
+    kernel: { ...KERNELS.arm64, suite: 'trixie', packageName: 'linux-image-arm64-16k' },
     // A huge page is 32 MiB here.
     options: { ...COMMON, memoryMb: 384, cpu: 'neoverse-n1', hugePages: 2 },
   },

@@ -11,11 +11,14 @@ export interface KernelSpec {
   readonly packageName: string
 }
 
-export const DEFAULT_KERNEL: KernelSpec = {
-  suite: 'bookworm',
-  architecture: 'amd64',
-  packageName: 'linux-image-cloud-amd64',
+/** One of each architecture, of the release whose other packages the lab is made with. */
+export const KERNELS: Readonly<Record<GuestArchitecture, KernelSpec>> = {
+  amd64: { suite: 'bookworm', architecture: 'amd64', packageName: 'linux-image-cloud-amd64' },
+  i386: { suite: 'bookworm', architecture: 'i386', packageName: 'linux-image-686-pae' },
+  arm64: { suite: 'bookworm', architecture: 'arm64', packageName: 'linux-image-cloud-arm64' },
 }
+
+export const DEFAULT_KERNEL: KernelSpec = KERNELS.amd64
 
 export interface Kernel {
   readonly architecture: GuestArchitecture

@@ -5,7 +5,8 @@ import { parseArgs } from 'node:util'
 import { labAvailable } from './available.js'
 import { ALL_DUMP_FORMATS, type DumpFormat, dumpFileName } from './dump.js'
 import { bootLabGuest, type LabGuest } from './guest.js'
-import { DEFAULT_KERNEL, fetchKernel } from './kernel.js'
+import { matrixGuest } from './guests.js'
+import { DEFAULT_KERNEL, fetchKernel, KERNELS } from './kernel.js'
 import { isGuestArchitecture, MACHINES } from './machine.js'
 import { saveTruth } from './truth-files.js'
 
@@ -13,18 +14,23 @@ const HELP = `npm run lab -- [options]
 
 Boots a Debian kernel under QEMU, plants markers in its memory, and dumps it.
 
-  --out DIR          where the dumps and truth.json go (default: /tmp/lab/guest<MEMORY>)
-  --memory MIB       guest memory (default 256)
+  --out DIR          where the dumps and truth.json go (default: /tmp/lab/<GUEST>, or guest<MEMORY>)
+  --memory MIB       guest memory (default: the guest's, or 256)
   --formats LIST     comma-separated, or "all" (default): ${ALL_DUMP_FORMATS.join(' ')}
-  --machine TYPE     QEMU machine: pc (default), q35
-  --cpu MODEL        QEMU CPU model (default qemu64)
+  --guest NAME       one of the matrix (npm run test:guests -- --list): its kernel, processor and memory, where no other
+                     option says otherwise
+  --arch NAME        ${Object.keys(MACHINES).join(' ')} (default amd64); the others need their QEMU and a cross compiler
+  --machine TYPE     QEMU machine (default pc, on arm64 virt)
+  --cpu MODEL        QEMU CPU model (default qemu64, qemu32, cortex-a57)
   --append TEXT      added to the kernel's command line
   --huge-pages N     2 MiB pages reserved for boundary markers
+  --rich             plant more: shared, scattered and swapped pages, sockets, open files, namespaces
+  --busy             a process that never leaves user mode: the guest is stopped there
   --fill DIR         fill memory with files from DIR, a third of its size
   --shell COMMAND    run in the guest before the dump (repeatable)
   --no-kallsyms      don't print the guest's kernel symbols
   --suite NAME       Debian release the kernel comes from (default bookworm)
-  --package NAME     its kernel package (default linux-image-cloud-amd64)
+  --package NAME     its kernel package (default linux-image-cloud-amd64, linux-image-686-pae, linux-image-cloud-arm64)
   --refresh          fetch the newest kernel package
   --keep-running     leave the guest running until Ctrl-C
 `
@@ -32,7 +38,8 @@ Boots a Debian kernel under QEMU, plants markers in its memory, and dumps it.
 const { values } = parseArgs({
   options: {
     out: { type: 'string' },
-    memory: { type: 'string', default: '256' },
+    guest: { type: 'string' },
+    memory: { type: 'string' },
     formats: { type: 'string', default: 'all' },
     machine: { type: 'string' },
     cpu: { type: 'string' },
@@ -40,12 +47,12 @@ const { values } = parseArgs({
     'huge-pages': { type: 'string' },
     fill: { type: 'string' },
     shell: { type: 'string', multiple: true, default: [] },
-    rich: { type: 'boolean', default: false },
-    busy: { type: 'boolean', default: false },
+    rich: { type: 'boolean' },
+    busy: { type: 'boolean' },
     'no-kallsyms': { type: 'boolean', default: false },
-    suite: { type: 'string', default: DEFAULT_KERNEL.suite },
-    arch: { type: 'string', default: DEFAULT_KERNEL.architecture },
-    package: { type: 'string', default: DEFAULT_KERNEL.packageName },
+    suite: { type: 'string' },
+    arch: { type: 'string' },
+    package: { type: 'string' },
     refresh: { type: 'boolean', default: false },
     'keep-running': { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
@@ -65,33 +72,37 @@ async function main(): Promise<number> {
     process.stderr.write(`lab: can't run here: ${lab.reason}\n`)
     return 2
   }
-  if (!isGuestArchitecture(values.arch)) {
+  const preset = values.guest === undefined ? undefined : matrixGuest(values.guest)
+  const { arch = preset?.kernel.architecture ?? DEFAULT_KERNEL.architecture } = values
+  if (!isGuestArchitecture(arch)) {
     process.stderr.write(`lab: --arch is one of ${Object.keys(MACHINES).join(', ')}\n`)
     return 2
   }
-  const memoryMb = Number(values.memory)
+  const memoryMb = Number(values.memory ?? preset?.options.memoryMb ?? 256)
   if (!Number.isInteger(memoryMb) || memoryMb < 64) {
     process.stderr.write('lab: --memory is a number of MiB, at least 64\n')
     return 2
   }
-  const out = resolve(values.out ?? `/tmp/lab/guest${memoryMb}`)
+  const out = resolve(values.out ?? `/tmp/lab/${values.guest ?? `guest${memoryMb}`}`)
   await mkdir(out, { recursive: true })
   const started = Date.now()
+  const { suite, packageName } = preset?.kernel ?? KERNELS[arch]
   await using guest = await bootLabGuest({
+    ...preset?.options,
     memoryMb,
     ...(values.machine === undefined ? {} : { machine: values.machine }),
     ...(values.cpu === undefined ? {} : { cpu: values.cpu }),
     timeoutMs: 400_000,
     cmdline: values.append,
     kernel: await fetchKernel(
-      { suite: values.suite, architecture: values.arch, packageName: values.package },
+      { suite: values.suite ?? suite, architecture: arch, packageName: values.package ?? packageName },
       values.refresh,
     ),
     ...(values.fill === undefined
       ? {}
       : { fill: { directory: values.fill, bytes: memoryMb * FILL_SHARE * (1 << 20) } }),
-    rich: values.rich,
-    busy: values.busy,
+    ...(values.rich === undefined ? {} : { rich: values.rich }),
+    ...(values.busy === undefined ? {} : { busy: values.busy }),
     ...(values['huge-pages'] === undefined ? {} : { hugePages: Number(values['huge-pages']) }),
   })
   say(`${guest.name}: ${guest.kernel.release}, ${memoryMb} MiB, ${guest.accelerator}`, started)

@@ -70,8 +70,9 @@ export function describeDump(title: string, body: () => void): void {
 /** Opens the dump before the suite's tests; nothing that an earlier run found is used. */
 export function useDump(): () => OpenDump {
   let dump: OpenDump | undefined
-  const cache = mkdtempSync(join(tmpdir(), 'vmsift-guests-'))
+  let cache = ''
   beforeAll(async () => {
+    cache = mkdtempSync(join(tmpdir(), 'vmsift-guests-'))
     const target = await openTarget(join(dumpDir(), 'elf.core'))
     const guest = await openGuest(target, { cache: new DetectionCache(cache) })
     if (guest === undefined) throw new Error('no guest was recognised in elf.core')
