@@ -51,12 +51,7 @@ export async function openGuest(target: Target, options: GuestOptions = {}): Pro
     architecture: target.architecture,
     openBase: options.openBase === true && target.format === 'raw',
   }
-  const identity = imageIdentity(target.driver.fd, target.path, [
-    target.format,
-    String(target.runs[0]?.gpa ?? 0),
-    String(hints.openBase),
-    ...saltOf(options.symbols),
-  ])
+  const identity = imageIdentity(target.driver.fd, target.path, [target.format, ...saltOf(options.symbols)])
   const search = new Search(target.memory, cache.read(identity), hints)
   const detected = await search.run(options.symbols)
   if (detected === undefined) return undefined
@@ -95,11 +90,14 @@ class Search {
         `no symbol file in ${symbols} has ${found.kernel.release} in its name; give the file itself`,
         { detail: { folder: symbols, release: found.kernel.release } },
       )
-    return reopenGuest(this.#memory, found.record(), await loadSymbolFile(path)) ?? found
+    return (
+      reopenGuest(this.#memory, found.record(), { ...this.#hints, file: await loadSymbolFile(path) }) ?? found
+    )
   }
 
   #detect(file?: SymbolFile): DetectedGuest | undefined {
-    const known = this.#kept === undefined ? undefined : reopenGuest(this.#memory, this.#kept, file)
+    const known =
+      this.#kept === undefined ? undefined : reopenGuest(this.#memory, this.#kept, { ...this.#hints, file })
     this.cached = known !== undefined
     return known ?? detectGuest(this.#memory, { ...this.#hints, file })
   }

@@ -1,6 +1,7 @@
 /** What tells one image file from another, and from itself after a change, without reading all of it. */
 import { createHash } from 'node:crypto'
 import { fstatSync, readSync } from 'node:fs'
+import { resolve } from 'node:path'
 
 const SAMPLE_BYTES = 4096
 const SAMPLES = 16
@@ -14,7 +15,7 @@ export function imageIdentity(fd: number, path: string, salt: readonly string[])
   const hash = createHash('sha256')
   hash.update(
     JSON.stringify([
-      path,
+      resolve(path),
       ...[stat.dev, stat.ino, stat.size, stat.mtimeNs, stat.ctimeNs].map(String),
       ...salt,
     ]),

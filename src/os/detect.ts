@@ -1,6 +1,5 @@
 /** Which system runs in a guest: the entry for every family. */
 import type { PhysicalMemory } from '../core/memory.js'
-import type { SymbolFile } from '../symbols/load.js'
 import { findLinux, type LinuxHints } from './linux/detect/find.js'
 import { isStillThere, type OpenedLinux, openLinux } from './linux/detect/open.js'
 import { decodeRecord, encodeRecord } from './linux/detect/record-json.js'
@@ -28,29 +27,44 @@ export interface DetectedGuest {
  */
 export function detectGuest(memory: PhysicalMemory, hints: GuestHints = {}): DetectedGuest | undefined {
   const found = findLinux(memory, hints)
-  return found === undefined ? undefined : linuxGuest(found, true)
+  return found === undefined ? undefined : linuxGuest(memory, found, true)
 }
 
-/** The guest out of an earlier run's record; undefined when the record is none, or not of this memory. */
+/**
+ * The guest out of an earlier run's record; undefined when the record is none, or not of this memory as it is opened now.
+ * @throws VmsiftError `bad-argument` when the symbol file is another kernel's.
+ */
 export function reopenGuest(
   memory: PhysicalMemory,
   text: string,
-  file?: SymbolFile,
+  hints: Pick<GuestHints, 'openBase' | 'file'> = {},
 ): DetectedGuest | undefined {
-  const record = decodeRecord(text)
-  if (record === undefined || !isStillThere(memory, record)) return undefined
-  if (file === undefined) return linuxGuest(openLinux(memory, record), false)
+  const kept = decodeRecord(text)
+  if (kept === undefined) return undefined
+  const record = { ...kept, base: kept.base - startOf(memory) }
+  if (record.base < 0 || (record.base > 0 && hints.openBase !== true)) return undefined
+  if (!isStillThere(memory, record)) return undefined
+  const { file } = hints
+  if (file === undefined) return linuxGuest(memory, openLinux(memory, record), false)
   // with the file, other things have to be derived than without
   const { derived: _, ...rest } = record
-  return linuxGuest(openLinux(memory, rest, tablesOf(file, record, undefined)), false)
+  return linuxGuest(memory, openLinux(memory, rest, tablesOf(file, record, undefined)), false)
 }
 
-function linuxGuest(opened: OpenedLinux, fresh: boolean): DetectedGuest {
+/** What a record's base counts from, so that it serves whichever base the image is opened at. */
+function startOf(memory: PhysicalMemory): number {
+  return memory.runs[0]?.gpa ?? 0
+}
+
+function linuxGuest(memory: PhysicalMemory, opened: OpenedLinux, fresh: boolean): DetectedGuest {
   return {
     family: 'linux',
     kernel: opened.kernel,
     base: opened.record().base,
-    record: () => encodeRecord(opened.record()),
+    record: () => {
+      const record = opened.record()
+      return encodeRecord({ ...record, base: record.base + startOf(memory) })
+    },
     changed: () => fresh || opened.learnt() > 0,
   }
 }
