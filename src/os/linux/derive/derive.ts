@@ -10,6 +10,7 @@ import { type ImagePart, readImage } from './image.js'
 import { DerivedTypes } from './layout.js'
 import { deriveMappings } from './mappings.js'
 import { deriveModules } from './modules.js'
+import { deriveMountList } from './mount-list.js'
 import { deriveNames } from './names.js'
 import { deriveShared } from './open-files.js'
 import { derivePids } from './pids.js'
@@ -105,6 +106,7 @@ function deriveStructures(
   const pids = derivePids(reader, parts, tasks, types)
   if (pids !== undefined) places.set('init_pid_ns', pids.namespace)
   deriveShared(reader, tasks, names, pids?.namespace, types)
+  if (names !== undefined) deriveMountList(reader, tasks, names, types)
 }
 
 /** Adds the list of modules and the exported symbols. */

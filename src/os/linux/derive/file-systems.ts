@@ -155,7 +155,7 @@ function deriveMounts(reader: PlaceReader, names: NameSet, types: DerivedTypes):
 }
 
 /** Whether a `vfsmount` stands there: its root is a name, and of its file system where that is known. */
-function isMount(reader: PlaceReader, names: NameSet, mount: Place, types: DerivedTypes): boolean {
+export function isMount(reader: PlaceReader, names: NameSet, mount: Place, types: DerivedTypes): boolean {
   const root = reader.pointer(mount)
   if (!reader.isPointer(root) || !names.isName(root)) return false
   const superBlock = types.offset('dentry', 'd_sb')

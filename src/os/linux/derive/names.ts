@@ -195,4 +195,27 @@ function deriveMode(files: readonly Sample[], types: DerivedTypes): void {
   types.set('file', 'f_flags', flag, why, { bytes: 4 })
   const [mode] = modes
   if (mode !== undefined && modes.length === 1) types.set('file', 'f_mode', mode, why, { bytes: 4 })
+  derivePosition(files, types)
 }
+
+/** `f_pos` stands behind `f_pos_lock`, a mutex that nobody holds or waits for: a zero word at its start, an empty list at its end. */
+function derivePosition(files: readonly Sample[], types: DerivedTypes): void {
+  const width = types.pointerBytes
+  const found = offsetsWhere(files, [3 * width, 192, width], (file, list) => {
+    const empty = file.pointer(list) === file.at + list && file.pointer(list + width) === file.at + list
+    return empty && file.pointer(list - 2 * width) === 0 && file.u64(list + 2 * width) < MAX_POSITION
+  })
+  const [list] = found
+  if (list === undefined || found.length > 1) return
+  const position = Math.ceil((list + 2 * width) / width) * width
+  types.set(
+    'file',
+    'f_pos',
+    position,
+    `behind a lock that nobody waits for, in ${files.length} executables`,
+    { bytes: 8 },
+  )
+}
+
+/** MAX_LFS_FILESIZE of 64-bit kernels rounds to this; executables are not read through their position. */
+const MAX_POSITION = 2 ** 53
