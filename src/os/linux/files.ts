@@ -4,6 +4,7 @@ import { PathReader } from './paths.js'
 import { type Listing, Problems } from './problem.js'
 import { structSpec } from './struct/layout.js'
 import { type ReadableKernel, StructReader } from './struct/reader.js'
+import type { StructRecord } from './struct/record.js'
 
 /** What a descriptor leads to. */
 export type FileKind =
@@ -35,6 +36,8 @@ export interface OpenFile {
   readonly size?: number
 }
 
+type FileRecord = StructRecord<keyof (typeof FILE)['members']>
+
 const TASK_FILES = structSpec('task_struct', { files: 'files' })
 const FILES = structSpec('files_struct', { table: 'fdt' })
 const TABLE = structSpec('fdtable', {
@@ -48,6 +51,8 @@ const MAX_FILES = 2 ** 17
 /** Slots of the table that are looked at. */
 const MAX_SLOTS = 2 ** 20
 const CHUNK_SLOTS = 4096
+/** Slots of one table that lead to no file; after these it is taken for no table of files at all. */
+const MAX_BROKEN_SLOTS = 256
 
 const FMODE_READ = 1
 const FMODE_WRITE = 2
@@ -67,9 +72,7 @@ export function openFiles(
 ): Listing<OpenFile> {
   const problems = new Problems()
   const resolver = paths ?? new PathReader(reader, problems)
-  const files = fileAddresses(reader, task, problems).map(({ fd, address, closeOnExec }) =>
-    describe(reader, resolver, problems, fd, address, closeOnExec),
-  )
+  const files = fileSlots(reader, task, problems).map(slot => describe(reader, resolver, slot))
   return { items: files, problems: problems.list }
 }
 
@@ -77,11 +80,13 @@ export function openFiles(
 export interface FileSlot {
   readonly fd: number
   readonly address: bigint
+  /** The `struct file`; absent where it is not in memory. */
+  readonly file?: FileRecord
   readonly closeOnExec: boolean
 }
 
 /** The slots in use of a task's table: what `openFiles` and the sockets start from. */
-export function fileAddresses(reader: StructReader, task: bigint, problems: Problems): FileSlot[] {
+export function fileSlots(reader: StructReader, task: bigint, problems: Problems): FileSlot[] {
   const files = reader.record(TASK_FILES, task)?.link('files')
   if (files === undefined) return []
   const fdt = reader.record(FILES, files)?.link('table')
@@ -96,21 +101,22 @@ export function fileAddresses(reader: StructReader, task: bigint, problems: Prob
   const slots: FileSlot[] = []
   const slotCount = Math.min(count, MAX_SLOTS)
   const closing = closeOnExecBits(reader, table.link('closeOnExec'), slotCount)
+  let broken = 0
   for (let first = 0; first < slotCount; first += CHUNK_SLOTS) {
     const at = start + BigInt(first * reader.pointerBytes)
     const pointers = reader.pointers(at, Math.min(CHUNK_SLOTS, slotCount - first))
     for (const [i, address] of pointers.entries()) {
       if (address === undefined || address === 0n) continue
       const fd = first + i
-      if (!reader.isKernelAddress(address)) {
-        problems.add('broken', `files: descriptor ${fd} leads outside the kernel`, address)
-        continue
-      }
-      if (slots.length >= MAX_FILES) {
-        problems.add('cut', `files: cut at ${MAX_FILES} descriptors`, files)
+      const file = fileAt(reader, fd, address, problems)
+      if (!isFile(reader, file)) broken++
+      if (broken > MAX_BROKEN_SLOTS || slots.length >= MAX_FILES) {
+        problems.add('cut', `files: cut at descriptor ${fd}, ${broken} led to no file`, files)
         return slots
       }
-      slots.push({ fd, address, closeOnExec: ((closing[fd >> 3] ?? 0) & (1 << (fd & 7))) !== 0 })
+      if (file === 'broken') continue
+      const closeOnExec = ((closing[fd >> 3] ?? 0) & (1 << (fd & 7))) !== 0
+      slots.push({ fd, address, ...(file === undefined ? {} : { file }), closeOnExec })
     }
     if (pointers.every(address => address === undefined)) {
       problems.add('absent', `files: slots from ${first} on are not in memory`, at)
@@ -118,6 +124,27 @@ export function fileAddresses(reader: StructReader, task: bigint, problems: Prob
     }
   }
   return slots
+}
+
+function isFile(reader: StructReader, file: FileRecord | 'broken' | undefined): file is FileRecord {
+  if (file === undefined || file === 'broken') return false
+  return !file.layout.has('dentry') || reader.isKernelAddress(file.pointer('dentry') ?? 0n)
+}
+
+/** Undefined when it is not in memory; `broken` when what stands there is no file: its name lies outside the kernel. */
+function fileAt(
+  reader: StructReader,
+  fd: number,
+  address: bigint,
+  problems: Problems,
+): FileRecord | 'broken' | undefined {
+  if (reader.isKernelAddress(address)) {
+    const file = reader.record(FILE, address)
+    if (file === undefined) problems.add('absent', `files: descriptor ${fd} is not in memory`, address)
+    if (file === undefined || isFile(reader, file)) return file
+  }
+  problems.add('broken', `files: descriptor ${fd} leads to no file`, address)
+  return 'broken'
 }
 
 function closeOnExecBits(reader: StructReader, address: bigint | undefined, count: number): Uint8Array {
@@ -128,16 +155,9 @@ function closeOnExecBits(reader: StructReader, address: bigint | undefined, coun
 function describe(
   reader: StructReader,
   paths: PathReader,
-  problems: Problems,
-  fd: number,
-  address: bigint,
-  closeOnExec: boolean,
+  { fd, address, file, closeOnExec }: FileSlot,
 ): OpenFile {
-  const file = reader.record(FILE, address)
-  if (file === undefined) {
-    problems.add('absent', `files: descriptor ${fd} is not in memory`, address)
-    return { fd, address }
-  }
+  if (file === undefined) return { fd, address }
   const inodeAddress = file.link('inode')
   const inode = inodeAddress === undefined ? undefined : reader.record(INODE, inodeAddress)
   const mode = file.number('mode')

@@ -1,12 +1,12 @@
 /** Sockets: those that descriptors lead to, and those in the kernel's own tables, marked with where they were found. As /proc/net/* lists them. */
 import { hex } from '../../core/address.js'
-import { fileAddresses, fileKind } from './files.js'
+import { type FileSlot, fileKind, fileSlots } from './files.js'
 import type { LinuxKernel } from './kernel.js'
 import { type BareSocket, SocketDescriber } from './net/describe.js'
 import type { SocketInfo, SocketOwner } from './net/socket-info.js'
 import { COMMON, NET, PROTOCOL, SOCKET, SOCKET_ALLOC } from './net/structs.js'
 import { type TableHints, tableSockets } from './net/tables.js'
-import { FILE, INODE } from './path/structs.js'
+import { INODE } from './path/structs.js'
 import { type Listing, Problems } from './problem.js'
 import { StructReader } from './struct/reader.js'
 import { walkList } from './walk/list.js'
@@ -22,7 +22,11 @@ export interface SocketHolder {
 
 /** Sockets that are listed, and descriptors of all processes that are looked at. */
 const MAX_SOCKETS = 2 ** 18
-const MAX_FILES = 2 ** 20
+const MAX_FILES = 2 ** 18
+/** Entries of the tables that are none; after these the rest is left. */
+const MAX_BROKEN = 1024
+/** AF_MAX grows by one every few years; it is 46 in 7.2. */
+const MAX_FAMILY = 64
 const MAX_NAMESPACES = 2 ** 14
 
 /**
@@ -44,17 +48,28 @@ export function sockets(
     problems,
   )
   const items: SocketInfo[] = []
+  let broken = 0
   const add = (address: bigint, holders: readonly SocketOwner[], sources: SocketInfo['sources']): void => {
-    if (items.length >= MAX_SOCKETS) return
+    if (items.length >= MAX_SOCKETS || broken >= MAX_BROKEN) return
     const bare: BareSocket | undefined = describer.describe(address)
     if (bare === undefined) problems.add('absent', `sockets: ${hex(address)} is not in memory`, address)
-    else items.push({ ...bare, owners: holders, sources })
+    else if (isSocket(bare)) items.push({ ...bare, owners: holders, sources })
+    else {
+      problems.add('broken', `sockets: ${hex(address)} is no socket`, address)
+      broken++
+    }
   }
   for (const [address, holders] of owners)
     add(address, holders, inTables.has(address) ? ['file', 'table'] : ['file'])
   for (const address of inTables) if (!owners.has(address)) add(address, [], ['table'])
-  if (items.length >= MAX_SOCKETS) problems.add('cut', `sockets: cut at ${MAX_SOCKETS}`)
+  if (items.length >= MAX_SOCKETS || broken >= MAX_BROKEN)
+    problems.add('cut', `sockets: cut at ${items.length}, ${broken} were none`)
   return { items, problems: problems.list }
+}
+
+/** Whether family and state can be a socket's: a broken chain leads through anything. */
+function isSocket({ family, state }: BareSocket): boolean {
+  return family > 0 && family <= MAX_FAMILY && state !== undefined
 }
 
 /** `struct sock`s that descriptors lead to, and which. */
@@ -67,12 +82,13 @@ function heldSockets(
   const known = new Map<bigint, bigint | undefined>()
   let left = MAX_FILES
   for (const { pid, address } of processes) {
-    for (const { fd, address: file } of fileAddresses(reader, address, problems)) {
+    for (const slot of fileSlots(reader, address, problems)) {
       if (left-- <= 0) {
         problems.add('cut', `sockets: cut at ${MAX_FILES} descriptors`)
         return socks
       }
-      if (!known.has(file)) known.set(file, sockOfFile(reader, file, problems))
+      const { fd, address: file } = slot
+      if (!known.has(file)) known.set(file, sockOfFile(reader, slot, problems))
       const sock = known.get(file)
       if (sock === undefined) continue
       const holders = socks.get(sock)
@@ -83,8 +99,12 @@ function heldSockets(
   return socks
 }
 
-function sockOfFile(reader: StructReader, file: bigint, problems: Problems): bigint | undefined {
-  const inode = reader.record(FILE, file)?.link('inode')
+function sockOfFile(
+  reader: StructReader,
+  { file, address }: FileSlot,
+  problems: Problems,
+): bigint | undefined {
+  const inode = file?.link('inode')
   if (inode === undefined || fileKind(reader.record(INODE, inode)?.number('mode')) !== 'socket')
     return undefined
   const alloc = reader.container(SOCKET_ALLOC, 'inode', inode)
@@ -93,7 +113,7 @@ function sockOfFile(reader: StructReader, file: bigint, problems: Problems): big
     alloc === undefined || offset === undefined ? undefined : reader.record(SOCKET, alloc + BigInt(offset))
   const sock = socket?.link('sock')
   if (sock !== undefined && reader.isKernelAddress(sock)) return sock
-  problems.add('broken', `sockets: file ${hex(file)} leads to no socket`, file)
+  problems.add('broken', `sockets: file ${hex(address)} leads to no socket`, address)
   return undefined
 }
 

@@ -80,3 +80,12 @@ test('slots that lead nowhere are told, the others still listed', () => {
   ])
   expect(problems.map(({ kind }) => kind)).toEqual(['broken', 'absent'])
 })
+
+test('a table of what is no file is given up', () => {
+  const { guest, file } = setUp()
+  const none = guest.make('file', { 'f_path.dentry': 0x1234n })
+  const slots = Object.fromEntries(Array.from({ length: 2000 }, (_, fd) => [fd, fd === 3 ? file : none]))
+  const { items, problems } = openFiles(guest.kernel, guest.task(slots, 2048))
+  expect(items.map(({ fd }) => fd)).toEqual([3])
+  expect(problems.some(({ kind }) => kind === 'cut')).toBe(true)
+})

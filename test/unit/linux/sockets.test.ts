@@ -87,7 +87,7 @@ function holder(guest: MadeUpKernel, sock: bigint, inode: number): bigint {
   guest.set('socket', alloc, { sk: sock })
   guest.set('inode', alloc + 32n, { i_mode: 0o140777, i_ino: inode })
   guest.set('tcp_sock', sock, { socket: alloc })
-  return guest.make('file', { f_inode: alloc + 32n })
+  return guest.make('file', { f_inode: alloc + 32n, 'f_path.dentry': guest.dentry('TCP', 0n) })
 }
 
 test('a connection that two processes hold is one socket with two owners, found in the table too', () => {
@@ -171,7 +171,7 @@ test('a file that claims to be a socket but leads to none is told', () => {
   const { guest } = setUp()
   const inode = guest.make('socket_alloc')
   guest.set('inode', inode + 32n, { i_mode: 0o140777 })
-  const file = guest.make('file', { f_inode: inode + 32n })
+  const file = guest.make('file', { f_inode: inode + 32n, 'f_path.dentry': guest.dentry('TCP', 0n) })
   const { items, problems } = sockets(guest.kernel, [{ pid: 1, address: guest.task({ 0: file }) }])
   expect(items).toEqual([])
   expect(problems.map(({ kind }) => kind)).toEqual(['broken'])
@@ -190,6 +190,15 @@ test.each([
   const file = holder(guest, sock, 5)
   const { items } = sockets(guest.kernel, [{ pid: 1, address: guest.task({ 0: file }) }])
   expect(items).toMatchObject([{ kind: 'unix', type: 'dgram', path: shown, inode: 5 }])
+})
+
+test('entries of the table that are no sockets are told, and left out', () => {
+  const { guest, tcp, hang } = setUp()
+  hang(1, tcp({ state: 1, family: 999 }))
+  hang(2, tcp({ state: 200 }))
+  const { items, problems } = sockets(guest.kernel, [])
+  expect(items).toEqual([])
+  expect(problems.map(({ kind }) => kind)).toEqual(['broken', 'broken'])
 })
 
 test('a kernel whose types lack sockets has none, and says so', () => {
