@@ -18,7 +18,7 @@ import type { Target } from './target.js'
 export interface GuestOptions {
   /** Memory of a raw image may start elsewhere than at 0: the person gave no `--base`. */
   readonly openBase?: boolean
-  /** A symbol file, or a folder of them; they fill what the guest's memory lacks. */
+  /** A symbol file, or a folder of them; they fill what the guest's memory lacks. Default: `$VMSIFT_SYMBOLS`. */
   readonly symbols?: string
   /** Default: the cache in the person's folder (`cacheFolder`). */
   readonly cache?: DetectionCache
@@ -51,9 +51,10 @@ export async function openGuest(target: Target, options: GuestOptions = {}): Pro
     architecture: target.architecture,
     openBase: options.openBase === true && target.format === 'raw',
   }
+  const symbols = options.symbols ?? (process.env['VMSIFT_SYMBOLS'] || undefined)
   const identity = imageIdentity(target.driver.fd, target.path, [target.format, ...saltOf(options.symbols)])
   const search = new Search(target.memory, cache.read(identity), hints)
-  const detected = await search.run(options.symbols)
+  const detected = await search.run(symbols)
   if (detected === undefined) return undefined
   return new DetectedTarget(target, detected, search.cached, text => cache.write(identity, text))
 }

@@ -130,6 +130,13 @@ describe('opening the guest of an image', () => {
       )
       expect(filled?.kernel.symbols.size).toBe(symbols.size)
     }
+    process.env['VMSIFT_SYMBOLS'] = path
+    try {
+      using told = await openGuest(target, { cache: NONE })
+      expect(told?.kernel.symbols.addressOf('only_in_the_file')).toBeDefined()
+    } finally {
+      delete process.env['VMSIFT_SYMBOLS']
+    }
     writeFileSync(path, `${names.map((name, i) => linked(name, BigInt(i * 16))).join('\n')}\n`)
     await expect(openGuest(target, { symbols: path, cache: NONE })).rejects.toThrow(
       /does not fit the guest's kernel 6\.1\.0-56-cloud-amd64/,
