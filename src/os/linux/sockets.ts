@@ -79,6 +79,10 @@ function heldSockets(
   problems: Problems,
 ): Map<bigint, SocketOwner[]> {
   const socks = new Map<bigint, SocketOwner[]>()
+  if (!reader.layout(SOCKET_ALLOC).has('inode') || !reader.layout(SOCKET).has('sock')) {
+    problems.add('unknown', 'sockets: the layout of sockets is not known')
+    return socks
+  }
   const known = new Map<bigint, bigint | undefined>()
   let left = MAX_FILES
   for (const { pid, address } of processes) {

@@ -205,7 +205,7 @@ test('a kernel whose types lack sockets has none, and says so', () => {
   const guest = new MadeUpKernel()
   const { items, problems } = sockets({ ...guest.kernel, symbols: symbolsOf({}) }, [])
   expect(items).toEqual([])
-  expect(problems.map(({ kind }) => kind)).toEqual(['unknown'])
+  expect(problems.map(({ kind }) => kind)).toEqual(['unknown', 'unknown'])
 })
 
 describe('addresses', () => {
