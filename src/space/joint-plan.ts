@@ -6,7 +6,6 @@ import { PAGE_BYTES } from '../core/address.js'
 import type { ExtentColumns } from './extents.js'
 import { GrowingDoubles, GrowingWords, sharedDoubles, sharedWords } from './growing.js'
 import { BEGINS_STRETCH, ENDS_STRETCH, type JointTable } from './joint-table.js'
-import { orderByPage } from './page-order.js'
 
 /** What deciding a start takes. */
 export interface Neighbourhood {
@@ -243,80 +242,115 @@ export class JointPlanner {
     this.#buckets = buckets
   }
 
-  /** The table of all regions: those without flags first, each part in order of its first piece's address. */
+  /** The table of all regions, those without flags first. */
   finish(): JointTable {
     const count = this.#firstPiece.count
+    const pieces = this.#pieceGpa.count
     const order = this.#order(count)
-    const place = new Uint32Array(count)
-    const base = sharedDoubles(count + 1)
-    const ownedFrom = sharedWords(count)
-    const ownedTo = sharedWords(count)
-    const flags = new Uint8Array(new SharedArrayBuffer(count))
-    const pieces = sharedWords(count + 1)
-    const pieceGpa = sharedDoubles(this.#pieceGpa.count)
-    const pieceLength = sharedWords(this.#pieceGpa.count)
-    let plain = 0
-    let piece = 0
-    let at = 0
-    for (let i = 0; i < count; i++) {
-      const region = order[i] as number
-      place[region] = i
-      base[i] = at
-      at += this.#bytes.at(region)
-      ownedFrom[i] = this.#ownedFrom.at(region)
-      ownedTo[i] = this.#ownedTo.at(region)
-      flags[i] = this.#flags.at(region)
-      if (flags[i] === 0) plain++
-      pieces[i] = piece
-      const end = region + 1 < count ? this.#firstPiece.at(region + 1) : this.#pieceGpa.count
-      for (let from = this.#firstPiece.at(region); from < end; from++) {
-        pieceGpa[piece] = this.#pieceGpa.at(from)
-        pieceLength[piece++] = this.#pieceLength.at(from)
-      }
+    const column = { base: sharedDoubles(count + 1), pieces: sharedWords(count + 1) }
+    const table = {
+      ...column,
+      ownedFrom: sharedWords(count),
+      ownedTo: sharedWords(count),
+      flags: new Uint8Array(new SharedArrayBuffer(count)),
+      plain: order.plain,
+      pieceGpa: sharedDoubles(pieces),
+      pieceLength: sharedWords(pieces),
     }
-    base[count] = at
-    pieces[count] = piece
-    return { base, ownedFrom, ownedTo, flags, plain, pieces, pieceGpa, pieceLength, ...this.#places(place) }
+    if (order.place === undefined) this.#copy(table)
+    else this.#reorder(table, order.place)
+    let at = 0
+    for (let i = 0; i <= count; i++) {
+      const bytes = column.base[i] as number
+      column.base[i] = at
+      at += bytes
+    }
+    column.pieces[count] = pieces
+    return { ...table, ...this.#places(order.place, count) }
   }
 
-  #order(count: number): Uint32Array {
-    const firstGpa = new Float64Array(count)
-    for (let region = 0; region < count; region++)
-      firstGpa[region] = this.#pieceGpa.at(this.#firstPiece.at(region))
-    const byPage = orderByPage(firstGpa, count)
-    const order = new Uint32Array(count)
-    let used = 0
-    for (const flagged of [false, true])
-      for (let i = 0; i < count; i++) {
-        const region = byPage[i] as number
-        if (this.#flags.at(region) > 0 === flagged) order[used++] = region
+  /** Where regions go: nowhere else when none has flags. */
+  #order(count: number): { readonly plain: number; readonly place?: Uint32Array } {
+    const flags = this.#flags.values
+    let plain = 0
+    for (let region = 0; region < count; region++) if (flags[region] === 0) plain++
+    if (plain === count) return { plain }
+    const place = new Uint32Array(count)
+    let next = 0
+    let flagged = plain
+    for (let region = 0; region < count; region++) place[region] = flags[region] === 0 ? next++ : flagged++
+    return { plain, place }
+  }
+
+  /** Every region stays where it is. `base` is left holding lengths. */
+  #copy(table: WritableRegions): void {
+    table.base.set(this.#bytes.view())
+    table.ownedFrom.set(this.#ownedFrom.view())
+    table.ownedTo.set(this.#ownedTo.view())
+    table.pieces.set(this.#firstPiece.view())
+    table.pieceGpa.set(this.#pieceGpa.view())
+    table.pieceLength.set(this.#pieceLength.view())
+  }
+
+  /** As `#copy`, each region to its place. */
+  #reorder(table: WritableRegions, place: Uint32Array): void {
+    const count = place.length
+    const region = new Uint32Array(count)
+    for (let i = 0; i < count; i++) region[place[i] as number] = i
+    const firstPiece = this.#firstPiece.values
+    const pieceGpa = this.#pieceGpa.values
+    const pieceLength = this.#pieceLength.values
+    let piece = 0
+    for (let i = 0; i < count; i++) {
+      const from = region[i] as number
+      table.base[i] = this.#bytes.at(from)
+      table.ownedFrom[i] = this.#ownedFrom.at(from)
+      table.ownedTo[i] = this.#ownedTo.at(from)
+      table.flags[i] = this.#flags.at(from)
+      table.pieces[i] = piece
+      const end = from + 1 < count ? (firstPiece[from + 1] as number) : this.#pieceGpa.count
+      for (let old = firstPiece[from] as number; old < end; old++) {
+        table.pieceGpa[piece] = pieceGpa[old] as number
+        table.pieceLength[piece++] = pieceLength[old] as number
       }
-    return order
+    }
   }
 
   /** Occurrences by region; `place` is where each region went. Within one they stay in the order in which spaces were added. */
-  #places(place: Uint32Array): Pick<JointTable, 'occurrences' | 'occurrenceSpace' | 'occurrenceVpn'> {
+  #places(
+    place: Uint32Array | undefined,
+    regions: number,
+  ): Pick<JointTable, 'occurrences' | 'occurrenceSpace' | 'occurrenceVpn'> {
     const count = this.#occurrenceRegion.count
-    const occurrences = sharedWords(place.length + 1)
+    const occurrences = sharedWords(regions + 1)
     const occurrenceSpace = sharedWords(count)
     const occurrenceVpn = sharedDoubles(count)
-    const next = new Uint32Array(place.length + 1)
+    const region = this.#occurrenceRegion.values
+    const space = this.#occurrenceSpace.values
+    const vpn = this.#occurrenceVpn.values
+    if (place !== undefined) for (let i = 0; i < count; i++) region[i] = place[region[i] as number] as number
+    const next = new Uint32Array(regions + 1)
     for (let i = 0; i < count; i++) {
-      const region = (place[this.#occurrenceRegion.at(i)] as number) + 1
-      next[region] = (next[region] as number) + 1
+      const behind = (region[i] as number) + 1
+      next[behind] = (next[behind] as number) + 1
     }
-    for (let i = 0; i < place.length; i++) next[i + 1] = (next[i + 1] as number) + (next[i] as number)
+    for (let i = 0; i < regions; i++) next[i + 1] = (next[i + 1] as number) + (next[i] as number)
     occurrences.set(next)
     for (let i = 0; i < count; i++) {
-      const region = place[this.#occurrenceRegion.at(i)] as number
-      const at = next[region] as number
-      next[region] = at + 1
-      occurrenceSpace[at] = this.#occurrenceSpace.at(i)
-      occurrenceVpn[at] = this.#occurrenceVpn.at(i)
+      const of = region[i] as number
+      const at = next[of] as number
+      next[of] = at + 1
+      occurrenceSpace[at] = space[i] as number
+      occurrenceVpn[at] = vpn[i] as number
     }
     return { occurrences, occurrenceSpace, occurrenceVpn }
   }
 }
+
+type WritableRegions = Pick<
+  JointTable,
+  'base' | 'ownedFrom' | 'ownedTo' | 'flags' | 'pieces' | 'pieceGpa' | 'pieceLength'
+>
 
 /** Offset of an extent from the stretch's first byte. */
 function offsetOf(vpn: Float64Array, extent: number, origin: number): number {

@@ -9,7 +9,7 @@ export const BEGINS_STRETCH = 1
 /** The stretch ends at the region's last byte, and a start there is owned that would see it. */
 export const ENDS_STRETCH = 2
 
-/** All of it is shared memory. Regions without flags come first. */
+/** All of it is shared memory. Regions without flags come first, each part in the order of discovery. */
 export interface JointTable {
   /** Where each region's bytes begin; one more entry tells where the last ends. */
   readonly base: Float64Array

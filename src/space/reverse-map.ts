@@ -28,12 +28,14 @@ export function buildReverseMap(spaces: readonly ExtentColumns[]): ReverseMapDat
   let count = 0
   for (const { gpa } of spaces) count += gpa.length
   const gpas = new Float64Array(count)
+  const lengths = new Float64Array(count)
+  const vpns = new Float64Array(count)
   const owner = new Uint32Array(count)
-  const firsts = new Uint32Array(spaces.length)
   let at = 0
-  for (const [index, { gpa }] of spaces.entries()) {
-    firsts[index] = at
+  for (const [index, { gpa, length, vpn }] of spaces.entries()) {
     gpas.set(gpa, at)
+    lengths.set(length, at)
+    vpns.set(vpn, at)
     owner.fill(index, at, at + gpa.length)
     at += gpa.length
   }
@@ -44,14 +46,11 @@ export function buildReverseMap(spaces: readonly ExtentColumns[]): ReverseMapDat
   const space = sharedWords(count)
   for (let i = 0; i < count; i++) {
     const from = order[i] as number
-    const index = owner[from] as number
-    const columns = spaces[index] as ExtentColumns
-    const inner = from - (firsts[index] as number)
     const gpa = gpas[from] as number
     start[i] = gpa
-    end[i] = gpa + (columns.length[inner] as number)
-    vpn[i] = columns.vpn[inner] as number
-    space[i] = index
+    end[i] = gpa + (lengths[from] as number)
+    vpn[i] = vpns[from] as number
+    space[i] = owner[from] as number
   }
   const maxEnd = sharedDoubles(count)
   fillMaxEnd(end, maxEnd, 0, count)
