@@ -8,6 +8,7 @@ import { deriveFileSystems } from './file-systems.js'
 import { deriveIdentity } from './identity.js'
 import { type ImagePart, readImage } from './image.js'
 import { DerivedTypes } from './layout.js'
+import { deriveMadeUpNames } from './made-up-names.js'
 import { deriveMappings } from './mappings.js'
 import { deriveModules } from './modules.js'
 import { deriveMountList } from './mount-list.js'
@@ -106,7 +107,9 @@ function deriveStructures(
   const pids = derivePids(reader, parts, tasks, types)
   if (pids !== undefined) places.set('init_pid_ns', pids.namespace)
   deriveShared(reader, tasks, names, pids?.namespace, types)
-  if (names !== undefined) deriveMountList(reader, tasks, names, types)
+  if (names === undefined) return
+  deriveMountList(reader, tasks, names, types)
+  deriveMadeUpNames(reader, input.symbols, tasks, names, types)
 }
 
 /** Adds the list of modules and the exported symbols. */
