@@ -1,17 +1,15 @@
 /** A target's guest: its system recognised, from this image's cache where it was recognised before. */
 import { statSync } from 'node:fs'
-import { VmsiftError } from '../core/errors.js'
 import type { PhysicalMemory } from '../core/memory.js'
-import { type DetectedGuest, detectGuest, type GuestHints, reopenGuest } from '../os/detect.js'
+import type { DetectedGuest, GuestHints } from '../os/detect.js'
 import { absentOf } from '../os/linux/detect/candidate.js'
 import { rebased } from '../os/linux/detect/physical.js'
 import type { LinuxKernel } from '../os/linux/kernel.js'
 import { type AddressSpace, openAddressSpace } from '../paging/address-space.js'
-import type { SymbolFile } from '../symbols/load.js'
 import { cacheFolder } from './cache-folder.js'
 import { DetectionCache } from './detection-cache.js'
+import { GuestSearch } from './guest-search.js'
 import { imageIdentity } from './image-identity.js'
-import { isSymbolFolder, symbolFileFor } from './symbol-choice.js'
 import type { Target } from './target.js'
 
 /** How a guest is looked for. */
@@ -53,7 +51,7 @@ export async function openGuest(target: Target, options: GuestOptions = {}): Pro
   }
   const symbols = options.symbols ?? (process.env['VMSIFT_SYMBOLS'] || undefined)
   const identity = imageIdentity(target.driver.fd, target.path, [target.format, ...saltOf(options.symbols)])
-  const search = new Search(target.memory, cache.read(identity), hints)
+  const search = new GuestSearch(target.memory, cache.read(identity), hints)
   const detected = await search.run(symbols)
   if (detected === undefined) return undefined
   return new DetectedTarget(target, detected, search.cached, text => cache.write(identity, text))
@@ -63,45 +61,6 @@ export async function openGuest(target: Target, options: GuestOptions = {}): Pro
 function saltOf(symbols: string | undefined): string[] {
   const stat = symbols === undefined ? undefined : statSync(symbols, { throwIfNoEntry: false })
   return stat === undefined ? [] : [symbols ?? '', String(stat.size), String(stat.mtimeMs)]
-}
-
-/** From the cache's text, from memory, and with a symbol file where one is given. */
-class Search {
-  cached = false
-  readonly #memory: PhysicalMemory
-  readonly #kept: string | undefined
-  readonly #hints: GuestHints
-
-  constructor(memory: PhysicalMemory, kept: string | undefined, hints: GuestHints) {
-    this.#memory = memory
-    this.#kept = kept
-    this.#hints = hints
-  }
-
-  async run(symbols: string | undefined): Promise<DetectedGuest | undefined> {
-    if (symbols === undefined) return this.#detect()
-    const { loadSymbolFile } = await import('../symbols/load.js')
-    if (!(await isSymbolFolder(symbols))) return this.#detect(await loadSymbolFile(symbols))
-    const found = this.#detect()
-    if (found === undefined) return undefined
-    const path = await symbolFileFor(symbols, found.kernel.release)
-    if (path === undefined)
-      throw new VmsiftError(
-        'target-not-found',
-        `no symbol file in ${symbols} has ${found.kernel.release} in its name; give the file itself`,
-        { detail: { folder: symbols, release: found.kernel.release } },
-      )
-    return (
-      reopenGuest(this.#memory, found.record(), { ...this.#hints, file: await loadSymbolFile(path) }) ?? found
-    )
-  }
-
-  #detect(file?: SymbolFile): DetectedGuest | undefined {
-    const known =
-      this.#kept === undefined ? undefined : reopenGuest(this.#memory, this.#kept, { ...this.#hints, file })
-    this.cached = known !== undefined
-    return known ?? detectGuest(this.#memory, { ...this.#hints, file })
-  }
 }
 
 class DetectedTarget implements Guest {

@@ -1,5 +1,6 @@
 /** Which system runs in a guest: the entry for every family. */
 import type { PhysicalMemory } from '../core/memory.js'
+import { findBanners } from './linux/detect/banner.js'
 import { findLinux, type LinuxHints } from './linux/detect/find.js'
 import { isStillThere, type OpenedLinux, openLinux } from './linux/detect/open.js'
 import { decodeRecord, encodeRecord } from './linux/detect/record-json.js'
@@ -28,6 +29,11 @@ export interface DetectedGuest {
 export function detectGuest(memory: PhysicalMemory, hints: GuestHints = {}): DetectedGuest | undefined {
   const found = findLinux(memory, hints)
   return found === undefined ? undefined : linuxGuest(memory, found, true)
+}
+
+/** Releases of kernels whose banner stands in memory, the first first: what a symbol file is chosen by where nothing else tells. */
+export function releasesIn(memory: PhysicalMemory): string[] {
+  return [...new Set(findBanners(memory, memory.runs).map(({ banner }) => banner.release))]
 }
 
 /**

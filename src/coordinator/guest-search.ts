@@ -1,0 +1,61 @@
+/** The steps of recognising a guest: a kept record, memory, a symbol file or a folder of them. */
+import { VmsiftError } from '../core/errors.js'
+import type { PhysicalMemory } from '../core/memory.js'
+import { type DetectedGuest, detectGuest, type GuestHints, releasesIn, reopenGuest } from '../os/detect.js'
+import type { SymbolFile } from '../symbols/load.js'
+import { isSymbolFolder, symbolFileFor } from './symbol-choice.js'
+
+/** From the cache's text, from memory, and with a symbol file where one is given. */
+export class GuestSearch {
+  /** After `run`: the kept record told it all. */
+  cached = false
+  readonly #memory: PhysicalMemory
+  readonly #kept: string | undefined
+  readonly #hints: GuestHints
+
+  constructor(memory: PhysicalMemory, kept: string | undefined, hints: GuestHints) {
+    this.#memory = memory
+    this.#kept = kept
+    this.#hints = hints
+  }
+
+  /**
+   * The guest, with the tables of `symbols` (a file or a folder) beside its own.
+   * @throws VmsiftError for a symbol file that is missing, broken or another kernel's.
+   */
+  async run(symbols: string | undefined): Promise<DetectedGuest | undefined> {
+    if (symbols === undefined) return this.#detect()
+    const { loadSymbolFile } = await import('../symbols/load.js')
+    if (!(await isSymbolFolder(symbols))) return this.#detect(await loadSymbolFile(symbols))
+    const found = this.#detect()
+    if (found === undefined) return this.#detectByRelease(symbols)
+    const path = await symbolFileFor(symbols, found.kernel.release)
+    if (path === undefined)
+      throw new VmsiftError(
+        'target-not-found',
+        `no symbol file in ${symbols} has ${found.kernel.release} in its name; give the file itself`,
+        { detail: { folder: symbols, release: found.kernel.release } },
+      )
+    return (
+      reopenGuest(this.#memory, found.record(), { ...this.#hints, file: await loadSymbolFile(path) }) ?? found
+    )
+  }
+
+  /** A kernel without symbols of its own: its banner says which file to take. */
+  async #detectByRelease(folder: string): Promise<DetectedGuest | undefined> {
+    const { loadSymbolFile } = await import('../symbols/load.js')
+    for (const release of releasesIn(this.#memory)) {
+      const path = await symbolFileFor(folder, release)
+      const found = path === undefined ? undefined : this.#detect(await loadSymbolFile(path))
+      if (found !== undefined) return found
+    }
+    return undefined
+  }
+
+  #detect(file?: SymbolFile): DetectedGuest | undefined {
+    const known =
+      this.#kept === undefined ? undefined : reopenGuest(this.#memory, this.#kept, { ...this.#hints, file })
+    this.cached = known !== undefined
+    return known ?? detectGuest(this.#memory, { ...this.#hints, file })
+  }
+}
