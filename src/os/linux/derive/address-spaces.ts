@@ -2,7 +2,7 @@
 import type { DerivedTypes } from './layout.js'
 import type { Place, PlaceReader } from './reader.js'
 import { agree, offsetsWhere, Sample } from './samples.js'
-import type { TaskSet } from './tasks.js'
+import { nameOf, type TaskSet } from './tasks.js'
 
 /** How addresses are translated. */
 export interface Translation {
@@ -35,7 +35,10 @@ export function deriveAddressSpaces(
   // dead processes have given theirs back
   const offsets = offsetsWhere(kernel, [0, comm, width], (task, offset) => task.pointer(offset) === 0)
   const found = offsets.flatMap(mm => {
-    const owners = user.filter(task => task.pointer(mm) !== 0)
+    const owners = variedFirst(
+      user.filter(task => task.pointer(mm) !== 0),
+      comm,
+    )
     if (owners.length === 0 || !agree(owners, task => reader.isPointer(task.pointer(mm)))) return []
     const places = [...new Set(owners.map(task => task.pointer(mm)))].filter(place => reader.isPointer(place))
     const samples = places.slice(0, MAX_MMS).map(place => new Sample(reader, place, MM_BYTES))
@@ -55,6 +58,19 @@ export function deriveAddressSpaces(
   setProgram(reader, samples, program, types)
   derivePageTable(reader, { samples, program }, tasks.init.at, paging, types)
   return { samples, program }
+}
+
+/** One task of each name first: five hundred shells say less than five programs. */
+function variedFirst(tasks: readonly Sample[], comm: number): Sample[] {
+  const seen = new Set<string>()
+  const first: Sample[] = []
+  const rest: Sample[] = []
+  for (const task of tasks) {
+    const name = nameOf(task, comm)
+    ;(seen.has(name) ? rest : first).push(task)
+    seen.add(name)
+  }
+  return [...first, ...rest]
 }
 
 /** `pgd` leads to a table that maps the kernel where the kernel's own does, and the program's arguments somewhere. */

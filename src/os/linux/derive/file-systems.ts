@@ -70,11 +70,14 @@ function deriveInodes(
   deriveNumber(reader, inodes, only.inode, types)
 }
 
+/** A `file_system_type`: its name, and flags of which few are defined (`fs_flags`). */
 function isType(reader: PlaceReader, place: Place): boolean {
   if (!reader.isPointer(place)) return false
   const at = reader.pointer(place)
-  const name =
-    at === undefined || at < reader.kernelStart || at >= reader.kernelEnd ? undefined : reader.text(at, 32)
+  const flags = reader.u32(place, reader.pointerBytes)
+  if (at === undefined || flags === undefined || flags > 0xffff) return false
+  if (at < reader.kernelStart || at >= reader.kernelEnd) return false
+  const name = reader.text(at, 32)
   return name !== undefined && name.length > 1 && /^[a-z][\w.-]*$/.test(name)
 }
 
