@@ -2,7 +2,7 @@
  * A guest whose processes map most of a memory image of real content: real page tables in its last megabytes, private memory in
  * scattered runs of pages, shared memory that every process maps.
  */
-import { closeSync, copyFileSync, existsSync, openSync, renameSync, writeSync } from 'node:fs'
+import { closeSync, copyFileSync, existsSync, openSync, renameSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import type { FoundSpaces } from '../src/coordinator/guest-spaces.js'
 import { pagingMode } from '../src/paging/modes.js'
@@ -23,15 +23,24 @@ export interface GuestImage {
   readonly spaces: FoundSpaces
 }
 
-/** `runPages`: pages that are contiguous in memory and in a process, on average; 1 scatters every page. */
-export function guestImage(megabytes: number, processes: number, runPages: number): GuestImage {
-  const source = realImage(megabytes)
-  const path = join(benchDirectory(), `guest-${megabytes}m-${processes}p-${runPages}-v${VERSION}.img`)
+/**
+ * `runPages`: pages that are contiguous in memory and in a process, on average; 1 scatters every page. `sparse`: no content but the page
+ * tables.
+ */
+export function guestImage(
+  megabytes: number,
+  processes: number,
+  runPages: number,
+  sparse = false,
+): GuestImage {
+  const name = `guest-${megabytes}m-${processes}p-${runPages}${sparse ? '-sparse' : ''}-v${VERSION}.img`
+  const path = join(benchDirectory(), name)
   const tables = new Tables(megabytes * MIB, Math.max(16, processes / 8 + megabytes / 256))
   const spaces = layOut(tables, processes, runPages)
   if (!existsSync(path)) {
     process.stderr.write(`making ${path}\n`)
-    copyFileSync(source, `${path}.partial`)
+    if (sparse) writeFileSync(`${path}.partial`, '')
+    else copyFileSync(realImage(megabytes), `${path}.partial`)
     const fd = openSync(`${path}.partial`, 'r+')
     writeSync(fd, tables.bytes, 0, tables.bytes.length, tables.start)
     closeSync(fd)

@@ -42,7 +42,7 @@ export async function virtual(bench: Bench): Promise<void> {
       })
     }
   }
-  const { path, spaces } = guestImage(bench.largeMegabytes, PROCESSES, RUNS[0]!)
+  const { path, spaces } = guestImage(bench.largeMegabytes, PROCESSES, RUNS[0]!, true)
   const patterns = literalSets()[0]!.specs
   // a range of a page: what is left is enumerating, and the map
   const range = { start: 0, end: 4096 }
