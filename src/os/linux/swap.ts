@@ -4,11 +4,11 @@ import type { LinuxKernel } from './kernel.js'
 import type { Problem } from './problem.js'
 import { StructReader } from './struct/reader.js'
 import { type SwapArea, swapAreas } from './swap/areas.js'
-import { type SwapPlace, swapPlace } from './swap/entries.js'
+import { SwapEntries, type SwapPlace } from './swap/entries.js'
 import { ZramDisk } from './swap/zram.js'
 
 export { type SwapArea, swapAreas } from './swap/areas.js'
-export { type SwapPlace, swapPlace } from './swap/entries.js'
+export { SwapEntries, type SwapPlace } from './swap/entries.js'
 
 /** A page in swap. */
 export interface SwappedPage {
@@ -29,21 +29,32 @@ export class Swap {
   readonly problems: readonly Problem[]
   readonly #kernel: LinuxKernel
   readonly #memory: PhysicalMemory
-  readonly #reader: StructReader
+  readonly #entries: SwapEntries
   readonly #disks = new Map<bigint, ZramDisk | undefined>()
 
   constructor(kernel: LinuxKernel, memory: PhysicalMemory, reader = new StructReader(kernel)) {
     this.#kernel = kernel
     this.#memory = memory
-    this.#reader = reader
     const { items, problems } = swapAreas(kernel, reader)
     this.areas = items
     this.problems = problems
+    this.#entries = new SwapEntries(kernel.paging, items, reader)
   }
 
-  /** Which area and slot a swap entry of a page table names. */
+  /**
+   * Which area and slot a swap entry of a page table names. On aarch64 the layout of entries is learnt from them: ask for all entries
+   * of a process once before the answers are used, or hand them to `learn`.
+   */
   place(entry: bigint): SwapPlace | undefined {
-    return swapPlace(this.#kernel.paging, entry, this.areas, this.#reader)
+    return this.#entries.place(entry)
+  }
+
+  /** Looks at entries until the layout is settled. */
+  learn(entries: Iterable<bigint>): void {
+    for (const entry of entries) {
+      if (this.#entries.settled !== undefined) return
+      this.#entries.place(entry)
+    }
   }
 
   /** The page of a swap entry; undefined when it names no slot of an area in use. */

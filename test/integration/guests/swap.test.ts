@@ -11,7 +11,8 @@ describeDump('swap', () => {
   it('lists the areas as /proc/swaps does', () => {
     const { guest, truth } = dump()
     const { areas } = new Swap(guest.kernel, guest.memory)
-    if (guest.kernel.symbols.addressOf('swap_info') === undefined) return expect(areas).toEqual([])
+    // kernels without types don't tell
+    if (guest.kernel.types.sizeOf('swap_info_struct') === undefined) return expect(areas).toEqual([])
     const kib = guest.kernel.paging.pageShift - 10
     expect(
       areas.map(area => [
@@ -31,15 +32,21 @@ describeDump('swap', () => {
     const user = new UserMemory(guest.kernel, guest.memory)
     const pageBytes = 2 ** guest.kernel.paging.pageShift
     const markers = truth.markers.filter(({ name }) => name === 'swapped-zram')
+    const entriesOf = function* (): Generator<{ pid: number; page: number; frame: number; entry: bigint }> {
+      for (const { pid, flags, page, frame } of pages()) {
+        const dtb = found.get(pid)?.dtb
+        if ((flags & PAGE_SWAPPED) === 0 || dtb === undefined) continue
+        const place = user.open(dtb).translate(BigInt(page) * BigInt(pageBytes))
+        if (place.kind !== 'mapped' && place.entry !== undefined)
+          yield { pid, page, frame, entry: place.entry }
+      }
+    }
+    swap.learn(Array.from(entriesOf(), ({ entry }) => entry))
     let read = 0
     let named = 0
     let met = 0
-    for (const { pid, flags, page, frame } of pages()) {
-      const dtb = found.get(pid)?.dtb
-      if ((flags & PAGE_SWAPPED) === 0 || dtb === undefined) continue
-      const place = user.open(dtb).translate(BigInt(page) * BigInt(pageBytes))
-      if (place.kind === 'mapped' || place.entry === undefined) continue
-      const swapped = swap.page(place.entry)
+    for (const { pid, page, frame, entry } of entriesOf()) {
+      const swapped = swap.page(entry)
       expect(swapped?.place.area.type, `pid ${pid} page 0x${page.toString(16)}`).toBe(frame % 32)
       expect(swapped?.place.offset).toBe(Math.floor(frame / 32))
       named++

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { StructReader } from '../../../src/os/linux/struct/reader.js'
 import type { SwapArea } from '../../../src/os/linux/swap/areas.js'
 import { decompressPage } from '../../../src/os/linux/swap/decompress.js'
-import { swapPlace } from '../../../src/os/linux/swap/entries.js'
+import { SwapEntries } from '../../../src/os/linux/swap/entries.js'
 import type { PagingMode } from '../../../src/paging/mode.js'
 import { PAGING_MODES } from '../../../src/paging/modes.js'
 import { KernelMemory, typesOf } from '../../images/kernel-memory.js'
@@ -43,7 +43,7 @@ test.each([
     [3, 999],
     [3, 7],
   ] as const) {
-    const place = swapPlace(mode(format), encode(BigInt(type), BigInt(offset)), AREAS)
+    const place = new SwapEntries(mode(format), AREAS).place(encode(BigInt(type), BigInt(offset)))
     expect([place?.area.type, place?.offset]).toEqual([type, offset])
   }
 })
@@ -53,7 +53,7 @@ test.each([
   ['a slot behind the end', x86(3n, 1000n)],
   ['the header of an area', x86(0n, 0n)],
 ])('an entry that names %s names nothing', (_what, entry) =>
-  expect(swapPlace(mode('x86-64'), entry, AREAS)).toBeUndefined(),
+  expect(new SwapEntries(mode('x86-64'), AREAS).place(entry)).toBeUndefined(),
 )
 
 test('where aarch64 entries can be read in two ways, the slot that is in use is taken', () => {
@@ -64,8 +64,20 @@ test('where aarch64 entries can be read in two ways, the slot that is in use is 
   const areas = [area(0, 4096, map)]
   const reader = new StructReader({ memory, types: typesOf({}) })
   const early = armEarly(0n, 0x40n)
-  expect(swapPlace(mode('aarch64'), early, areas)?.offset).toBe(4)
-  expect(swapPlace(mode('aarch64'), early, areas, reader)?.offset).toBe(0x40)
+  expect(new SwapEntries(mode('aarch64'), areas).place(early)?.offset).toBe(4)
+  expect(new SwapEntries(mode('aarch64'), areas, reader).place(early)?.offset).toBe(0x40)
+})
+
+test('one entry that can be read in one way only settles the others', () => {
+  const early = new SwapEntries(mode('aarch64'), AREAS)
+  expect([early.settled, early.place(armEarly(0n, 32n))?.offset]).toEqual([undefined, 2])
+  expect(early.place(armEarly(0n, 33n))?.offset).toBe(33)
+  expect([early.settled, early.place(armEarly(0n, 32n))?.offset]).toEqual(['linux-arm64-offset8', 32])
+  const later = new SwapEntries(mode('aarch64'), AREAS)
+  expect([later.place(armLater(0n, 0x2_0000n))?.offset, later.settled]).toEqual([
+    0x2_0000,
+    'linux-arm64-offset12',
+  ])
 })
 
 test('compressors that are not known, and broken pages, give nothing', () => {

@@ -7,6 +7,7 @@ import { type Listing, Problems } from '../problem.js'
 import { structSpec } from '../struct/layout.js'
 import { StructReader } from '../struct/reader.js'
 import type { StructRecord } from '../struct/record.js'
+import { areaAddresses } from './find-areas.js'
 
 /** One swap area. */
 export interface SwapArea {
@@ -44,24 +45,14 @@ const AREA = structSpec('swap_info_struct', {
 const DEVICE = structSpec('block_device', { disk: 'bd_disk', start: 'bd_start_sect' })
 const DISK = structSpec('gendisk', { name: 'disk_name', private: 'private_data' })
 
-/** 5 bits of an entry. */
-const MAX_AREAS = 32
 const AREA_USED = 1
 
 /** The areas in use. */
 export function swapAreas(kernel: LinuxKernel, reader = new StructReader(kernel)): Listing<SwapArea> {
   const problems = new Problems()
   const paths = new PathReader(reader, problems)
-  const table = kernel.symbols.addressOf('swap_info')
-  if (table === undefined) {
-    problems.add('unknown', 'swap: swap_info is not among the symbols that were found')
-    return { items: [], problems: problems.list }
-  }
-  const countAt = kernel.symbols.addressOf('nr_swapfiles')
-  const count = Math.min(MAX_AREAS, (countAt === undefined ? undefined : reader.u32(countAt)) ?? MAX_AREAS)
   const items: SwapArea[] = []
-  for (const [type, address] of reader.pointers(table, count).entries()) {
-    if (address === undefined || address === 0n) continue
+  for (const [type, address] of [...areaAddresses(kernel, reader, problems)].sort(([a], [b]) => a - b)) {
     const area = readArea(reader, paths, type, address)
     if (area === 'broken') problems.add('broken', `swap: area ${type} is not in memory`, address)
     else if (area !== undefined) items.push(area)

@@ -11,35 +11,56 @@ export interface SwapPlace {
   readonly offset: number
 }
 
-/**
- * Layouts to try. On aarch64 6.11 moved both fields, and nothing in a kernel says which it is but its entries: offsets of the later
- * layout, read as the earlier, are multiples of 16, and an earlier entry read as a later one has most often a type that is none. So the
- * later comes first.
- */
-function layouts(mode: PagingMode): readonly AbsentDecoderName[] {
-  if (mode.format === 'aarch64') return ['linux-arm64-offset12', 'linux-arm64-offset8']
-  return [mode.format === 'ia32' ? 'linux-i386' : 'linux-x86-64']
+/** A slot, and the layout by which the entry names it. */
+interface Reading extends SwapPlace {
+  readonly layout: AbsentDecoderName
 }
 
 /**
- * Where the page of a swap entry (as it stands in the last table) is; undefined when it names no slot of an area that is in use.
- * `reader`: where there is one, slots that nobody uses are not taken either.
+ * Reads swap entries of one guest. On aarch64 6.11 moved both fields, and nothing in a kernel says which layout it has but its
+ * entries: one that makes sense in only one of them settles it. Until then the later is taken where both make sense, since every entry
+ * of the later does so often, and of the earlier only one in sixteen.
  */
-export function swapPlace(
-  mode: PagingMode,
-  entry: bigint,
-  areas: readonly SwapArea[],
-  reader?: StructReader,
-): SwapPlace | undefined {
-  for (const layout of layouts(mode)) {
-    if (layout === 'linux-arm64-offset12' && (entry & LATER_CLEAR) !== 0n) continue
-    const slot = absentDecoder(layout).slot(entry)
-    const area = slot === undefined ? undefined : areas.find(candidate => candidate.type === slot.type)
-    // slot 0 is the area's header
-    if (slot === undefined || area === undefined || slot.offset <= 0 || slot.offset >= area.slots) continue
-    if (reader === undefined || isUsed(reader, area, slot.offset)) return { area, offset: slot.offset }
+export class SwapEntries {
+  readonly #layouts: readonly AbsentDecoderName[]
+  readonly #areas: readonly SwapArea[]
+  readonly #reader: StructReader | undefined
+  #settled: AbsentDecoderName | undefined
+
+  /** `reader`: where there is one, slots that nobody uses are not taken. */
+  constructor(mode: PagingMode, areas: readonly SwapArea[], reader?: StructReader) {
+    this.#layouts =
+      mode.format === 'aarch64'
+        ? ['linux-arm64-offset12', 'linux-arm64-offset8']
+        : [mode.format === 'ia32' ? 'linux-i386' : 'linux-x86-64']
+    this.#areas = areas
+    this.#reader = reader
   }
-  return undefined
+
+  /** Layout that the entries seen so far prove. */
+  get settled(): AbsentDecoderName | undefined {
+    return this.#settled ?? (this.#layouts.length === 1 ? this.#layouts[0] : undefined)
+  }
+
+  /** Where the page of a swap entry (as it stands in the last table) is; undefined when it names no slot of an area that is in use. */
+  place(entry: bigint): SwapPlace | undefined {
+    const readings = this.#layouts.flatMap(layout => this.#reading(layout, entry) ?? [])
+    if (readings.length === 1 && this.#layouts.length > 1) this.#settled ??= readings[0]?.layout
+    const reading =
+      this.#settled === undefined ? readings[0] : readings.find(({ layout }) => layout === this.#settled)
+    return reading === undefined ? undefined : { area: reading.area, offset: reading.offset }
+  }
+
+  #reading(layout: AbsentDecoderName, entry: bigint): Reading | undefined {
+    if (layout === 'linux-arm64-offset12' && (entry & LATER_CLEAR) !== 0n) return undefined
+    const slot = absentDecoder(layout).slot(entry)
+    const area = slot === undefined ? undefined : this.#areas.find(candidate => candidate.type === slot.type)
+    // slot 0 is the area's header
+    if (slot === undefined || area === undefined || slot.offset <= 0 || slot.offset >= area.slots)
+      return undefined
+    const used = this.#reader === undefined || isUsed(this.#reader, area, slot.offset)
+    return used ? { area, offset: slot.offset, layout } : undefined
+  }
 }
 
 /** Whether anybody uses the slot; true where nothing tells. */
