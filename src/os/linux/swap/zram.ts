@@ -1,7 +1,9 @@
 /** Pages in a zram disk (drivers/block/zram/zram_drv.c), by its driver's own types. */
 import type { PhysicalMemory } from '../../../core/memory.js'
+import type { TypeTable } from '../../../symbols/contract.js'
 import type { LinuxKernel } from '../kernel.js'
 import { moduleTypes } from '../module-types.js'
+import { searchModuleTypes } from '../module-types-search.js'
 import { findPageStructs } from '../page/page-structs.js'
 import { structSpec } from '../struct/layout.js'
 import { StructReader } from '../struct/reader.js'
@@ -37,6 +39,8 @@ export type ZramPage =
   | { readonly kind: 'none'; readonly reason: 'empty' | 'written-back' | 'unsupported' | 'broken' }
 
 const MAX_NAME_BYTES = 64
+/** A structure that only the allocator has. */
+const ZSMALLOC_TYPE = 'size_class'
 
 /** A zram disk of a guest. */
 export class ZramDisk {
@@ -66,12 +70,7 @@ export class ZramDisk {
    */
   static open(kernel: LinuxKernel, memory: PhysicalMemory, address: bigint): ZramDisk | undefined {
     const kernelReader = new StructReader(kernel)
-    const builtIn = kernel.types.sizeOf('zram_table_entry') !== undefined
-    const types = builtIn ? kernel.types : moduleTypes(kernel, 'zram', kernelReader)
-    const allocator =
-      kernel.types.sizeOf('size_class') === undefined
-        ? moduleTypes(kernel, 'zsmalloc', kernelReader)
-        : kernel.types
+    const { types, allocator } = driverTypes(kernel, memory, kernelReader)
     const pages = findPageStructs(kernel, kernelReader)
     if (types === undefined || allocator === undefined || pages === undefined) return undefined
     const reader = new StructReader({ memory: kernel.memory, types })
@@ -151,4 +150,19 @@ export class ZramDisk {
 
 function none(reason: Extract<ZramPage, { kind: 'none' }>['reason']): ZramPage {
   return { kind: 'none', reason }
+}
+
+/** Types of the driver and of its allocator: the kernel's own where they are built in, else the modules'. */
+function driverTypes(
+  kernel: LinuxKernel,
+  memory: PhysicalMemory,
+  reader: StructReader,
+): { readonly types: TypeTable | undefined; readonly allocator: TypeTable | undefined } {
+  const listed = (module: string, structure: string): TypeTable | undefined =>
+    kernel.types.sizeOf(structure) === undefined ? moduleTypes(kernel, module, reader) : kernel.types
+  const types = listed('zram', ENTRY.type)
+  const allocator = listed('zsmalloc', ZSMALLOC_TYPE)
+  if (types !== undefined && allocator !== undefined) return { types, allocator }
+  const [driver, objects] = searchModuleTypes(memory, [ENTRY.type, ZSMALLOC_TYPE])
+  return { types: types ?? driver, allocator: allocator ?? objects }
 }
