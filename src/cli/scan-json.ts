@@ -57,7 +57,8 @@ export class JsonRenderer implements ScanRenderer {
     const space = event.va === undefined ? '' : `,"va":"${hex(event.va)}","pid":${event.pid}`
     const place = `"pa":"0x${event.gpa.toString(16)}"${space},"length":${event.length}`
     const owners = event.owners === undefined ? '' : `,"owners":${ownersText(event.owners)}`
-    return `${this.#head(event)}${place},"data":"${hexBytes(event.data)}"${context}${owners}}\n`
+    const file = event.file === undefined ? '' : `,"file":${JSON.stringify(event.file)}`
+    return `${this.#head(event)}${place},"data":"${hexBytes(event.data)}"${context}${owners}${file}}\n`
   }
 
   #head(event: MatchEvent): string {

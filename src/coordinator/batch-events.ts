@@ -2,7 +2,7 @@
 import type { CompiledPattern } from '../scan/compiled-scan.js'
 import type { MatchEvent } from '../scan/events.js'
 import type { Batch } from '../scan/messages.js'
-import type { Owner } from '../space/guest-spaces.js'
+import type { Owner, PageFile } from '../space/guest-spaces.js'
 import type { Place } from '../space/placement.js'
 
 /** How what a worker found becomes what is told. */
@@ -10,7 +10,7 @@ export interface MatchPlacing {
   /** In a virtual space: where a match lies, once for each process and address. `pattern` is the compiled pattern's index. */
   readonly places?: (address: number, length: number, pattern: number) => readonly Place[]
   /** Who maps a byte of physical memory. */
-  readonly owners?: (gpa: number) => readonly Owner[]
+  readonly owners?: (gpa: number) => { readonly owners: readonly Owner[]; readonly file?: PageFile }
 }
 
 /** The matches of a batch, one after the other. Their `data` and `context` are views of the batch's own bytes. */
@@ -50,9 +50,9 @@ export function* matchesOf(
 /** A match with its owners; in a virtual space, once for each of its places. */
 function* placed(match: MatchEvent, index: number, { places, owners }: MatchPlacing): Generator<MatchEvent> {
   if (places === undefined) {
-    yield owners === undefined ? match : { ...match, owners: owners(match.gpa) }
+    yield owners === undefined ? match : { ...match, ...owners(match.gpa) }
     return
   }
   for (const { gpa, pid, va } of places(match.gpa, match.length, index))
-    yield { ...match, gpa, pid, va, ...(owners && { owners: owners(gpa) }) }
+    yield { ...match, gpa, pid, va, ...owners?.(gpa) }
 }

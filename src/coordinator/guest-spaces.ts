@@ -2,13 +2,14 @@
 import { VmsiftError } from '../core/errors.js'
 import type { LinuxKernel } from '../os/linux/kernel.js'
 import { MM } from '../os/linux/memory-map.js'
+import { PageCache } from '../os/linux/page-cache.js'
 import { Problems } from '../os/linux/problem.js'
 import { type LinuxProcess, processes } from '../os/linux/processes.js'
 import { StructReader } from '../os/linux/struct/reader.js'
 import { readVmas } from '../os/linux/vma.js'
 import type { AbsentDecoderName } from '../paging/absent.js'
 import type { PagingMode } from '../paging/mode.js'
-import type { GuestSpaces, ProcessSpace, SpaceChoice } from '../space/guest-spaces.js'
+import type { GuestSpaces, PageFile, ProcessSpace, SpaceChoice } from '../space/guest-spaces.js'
 import { openGuest } from './guest.js'
 import type { Target } from './target.js'
 
@@ -16,6 +17,8 @@ import type { Target } from './target.js'
 export interface FoundSpaces {
   readonly spaces: GuestSpaces
   readonly base: number
+  /** Names the file of a page in the page cache, where the guest's structures tell it. `gpa` is the guest's own. */
+  readonly fileAt?: (gpa: number) => PageFile | undefined
 }
 
 /** Mapped areas are kept as pages of this size. */
@@ -47,7 +50,24 @@ export async function findSpaces(target: Target, choice: SpaceChoice): Promise<F
     found.push({ pid, name, dtb, ...(mapped && { areas: mapped }) })
   }
   const absent = decoderOf(kernel.paging)
-  return { base, spaces: { mode: kernel.paging, kernelDtb: kernel.dtb, processes: found, absent } }
+  const spaces = { mode: kernel.paging, kernelDtb: kernel.dtb, processes: found, absent }
+  return { base, spaces, fileAt: filesOf(kernel) }
+}
+
+/** Looked up when the first match asks; whole frames are asked for again and again. */
+function filesOf(kernel: LinuxKernel): (gpa: number) => PageFile | undefined {
+  let cache: PageCache | undefined
+  let lastFrame = -1
+  let last: ReturnType<PageCache['owner']>
+  const pageBytes = 2 ** kernel.paging.pageShift
+  return gpa => {
+    cache ??= new PageCache(kernel)
+    const frame = Math.floor(gpa / pageBytes)
+    if (frame !== lastFrame) last = cache.owner(frame)
+    lastFrame = frame
+    if (last?.path === undefined) return undefined
+    return { path: last.path, ...(last.offset !== undefined && { offset: last.offset + (gpa % pageBytes) }) }
+  }
 }
 
 /** @throws VmsiftError `bad-argument` saying why this process has no memory to scan. */

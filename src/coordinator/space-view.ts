@@ -12,7 +12,7 @@ import type { VirtualContext } from '../scan/messages.js'
 import type { Partition } from '../scan/plan.js'
 import { EdgeKeeper, type EdgeTable, edgeTable } from '../space/edge-table.js'
 import { ABSENT_REASONS, type EnumeratedSpace, type SpaceQuery } from '../space/enumerate.js'
-import type { Owner, SpaceChoice } from '../space/guest-spaces.js'
+import type { Owner, PageFile, SpaceChoice } from '../space/guest-spaces.js'
 import type { Neighbourhood } from '../space/joint-plan.js'
 import { type LinearSlot, type LinearTable, layOut, linearExtentAt } from '../space/linear-space.js'
 import { OwnerFinder, type Place, Placement, virtualAddress } from '../space/placement.js'
@@ -40,6 +40,7 @@ export class SpaceView {
   readonly #found: readonly EnumeratedSpace[]
   readonly #owners: OwnerFinder
   readonly #virtual: VirtualSide | undefined
+  readonly #fileAt: FoundSpaces['fileAt']
 
   private constructor(
     map: SpaceMap,
@@ -49,7 +50,9 @@ export class SpaceView {
     found: readonly EnumeratedSpace[],
     truncated: number,
     virtual: VirtualSide | undefined,
+    fileAt: FoundSpaces['fileAt'],
   ) {
+    this.#fileAt = fileAt
     this.#map = map
     this.#base = base
     this.#choice = choice
@@ -70,7 +73,7 @@ export class SpaceView {
   /** Enumerates what the request is about: with owners everything, else what is scanned. */
   static async open(
     target: Target,
-    { spaces, base }: FoundSpaces,
+    { spaces, base, fileAt }: FoundSpaces,
     request: { readonly space: SpaceChoice; readonly owners: boolean; readonly contextBytes: number },
     compiled: CompiledScan,
     pool: ScanPool,
@@ -105,7 +108,7 @@ export class SpaceView {
     const memory = base === 0 ? target.runs : target.runs.map(run => ({ ...run, gpa: run.gpa + base }))
     const virtual =
       choice === 'physical' ? undefined : new VirtualSide(map, choice, memory, compiled, contextBytes, base)
-    return new SpaceView(map, base, choice, tables, found, truncated, virtual)
+    return new SpaceView(map, base, choice, tables, found, truncated, virtual, fileAt)
   }
 
   /** The plan and its matches, when a virtual space is scanned. */
@@ -113,9 +116,11 @@ export class SpaceView {
     return this.#virtual
   }
 
-  /** Who maps a byte of physical memory; in a physical scan, at the driver's address. */
-  ownersOf(gpa: number): Owner[] {
-    return this.#owners.ownersOf(this.#choice === 'physical' ? gpa + this.#base : gpa)
+  /** Who maps a byte of physical memory, and whose file it is; in a physical scan, at the driver's address. */
+  ownersOf(gpa: number): { readonly owners: readonly Owner[]; readonly file?: PageFile } {
+    const address = this.#choice === 'physical' ? gpa + this.#base : gpa
+    const file = this.#fileAt?.(address)
+    return { owners: this.#owners.ownersOf(address), ...(file && { file }) }
   }
 
   /** Absent parts of the mapped areas of what is scanned, for each process that has them. */

@@ -1,7 +1,7 @@
 /** What a scan tells its caller. */
 import type { ErrorRecord } from '../core/errors.js'
 import type { Gap, GapReason } from '../core/memory.js'
-import type { Owner } from '../space/guest-spaces.js'
+import type { Owner, PageFile } from '../space/guest-spaces.js'
 import type { RuleHit } from './scanner.js'
 
 /** Bytes of a match that are kept in `data` at most. */
@@ -25,6 +25,8 @@ export interface MatchEvent {
   readonly va?: bigint
   /** With `owners`: every process and kernel address that maps the first byte, ascending by pid and address. */
   readonly owners?: readonly Owner[]
+  /** With `owners`: the file in the page cache to which the first byte belongs. */
+  readonly file?: PageFile
   /** With `contextBytes`: bytes before, the match (at most `MAX_DATA_BYTES` of it) and bytes behind. */
   readonly context?: Uint8Array
 }

@@ -37,3 +37,11 @@ export interface Owner {
   readonly process: string
   readonly va: bigint
 }
+
+/** The file whose bytes stand in a page of memory. */
+export interface PageFile {
+  /** As the kernel's structures tell it. */
+  readonly path: string
+  /** Of the byte in the file, where it is known. */
+  readonly offset?: number
+}

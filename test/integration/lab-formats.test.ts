@@ -185,7 +185,7 @@ function expectExcluded(guest: LabGuest, found: Found, raw: Found): void {
   expect(new Set(found.gaps.map(gap => gap.reason))).toEqual(new Set(['excluded']))
   expect(found.summary.bytesFailed).toBe(0)
   const overlapsGap = (gpa: number, length: number): boolean =>
-    found.gaps.some(gap => gpa < gap.gpa + gap.length && gap.gpa < gpa + length)
+    found.gaps.some(gap => gap.gpa !== undefined && gpa < gap.gpa + gap.length && gap.gpa < gpa + length)
   const kept = raw.matches.filter(match => !overlapsGap(match.gpa, match.length))
   expect(places(found)).toEqual(places({ ...raw, matches: kept }))
   // Memory of processes is among what -d 31 leaves out.
