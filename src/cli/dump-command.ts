@@ -71,11 +71,11 @@ async function dumpCommand(path: string, options: DumpOptions): Promise<number> 
     throw new VmsiftError('bad-argument', 'dump writes at offsets and needs a file: give its path with -o')
   const format = options.outputFormat ?? BY_ENDING[extname(options.output).toLowerCase()] ?? 'lime'
   using interrupt = watchInterrupts()
-  const [{ openTarget }, { dumpMemory }] = await Promise.all([
-    import('../coordinator/target.js'),
+  const [{ openTargetAtGuestBase }, { dumpMemory }] = await Promise.all([
+    import('../coordinator/guest-base.js'),
     import('../export/dump.js'),
   ])
-  using target = await openTarget(path, opening)
+  using target = await openTargetAtGuestBase(path, opening)
   await refuseOverwrite(options.output, [path], '-o')
   if (options.quiet !== true) target.warnings.forEach(tell)
   const started = new Date()

@@ -36,11 +36,11 @@ export async function withGuest(
   work: (guest: LinuxGuest, target: Target) => Promise<number>,
 ): Promise<number> {
   const opening = openOptions(path, options)
-  const [{ openTarget }, { openLinuxGuest }] = await Promise.all([
-    import('../coordinator/target.js'),
+  const [{ openTargetAtGuestBase }, { openLinuxGuest }] = await Promise.all([
+    import('../coordinator/guest-base.js'),
     import('../introspect/open.js'),
   ])
-  using target = await openTarget(path, opening)
+  using target = await openTargetAtGuestBase(path, opening)
   if (options.quiet !== true) target.warnings.forEach(tell)
   using guest = await openLinuxGuest(target, guestOptions(options))
   return await work(guest, target)

@@ -33,12 +33,12 @@ export function define(command: Command, run: (work: Run) => Promise<void>): voi
 
 async function infoCommand(path: string, options: GuestOptions): Promise<number> {
   const opening = openOptions(path, options)
-  const [{ openTarget }, { describeMatcher }, { openGuest }] = await Promise.all([
-    import('../coordinator/target.js'),
+  const [{ openTargetAtGuestBase }, { describeMatcher }, { openGuest }] = await Promise.all([
+    import('../coordinator/guest-base.js'),
     import('../patterns/compile.js'),
     import('../coordinator/guest.js'),
   ])
-  using target = await openTarget(path, opening)
+  using target = await openTargetAtGuestBase(path, opening)
   if (options.quiet !== true) target.warnings.forEach(tell)
   using guest = await openGuest(target, guestOptions(options))
   const matcher = describeMatcher('auto')

@@ -33,14 +33,14 @@ export function define(command: Command, run: (work: Run) => Promise<void>): voi
 
 async function scanCommand(path: string, options: ScanOptions): Promise<number> {
   // Loading the engine takes longer than reading the patterns: start it first.
-  const engine = Promise.all([import('../coordinator/target.js'), import('../coordinator/scan.js')])
+  const engine = Promise.all([import('../coordinator/guest-base.js'), import('../coordinator/scan.js')])
   engine.catch(() => {})
   const opening = openOptions(path, options)
   const settings = scanSettings(options)
   using interrupt = watchInterrupts()
   const patterns = await collectPatterns(options)
-  const [{ openTarget }, { scanBatches }] = await engine
-  using target = await openTarget(path, opening)
+  const [{ openTargetAtGuestBase }, { scanBatches }] = await engine
+  using target = await openTargetAtGuestBase(path, opening)
   if (options.output !== undefined) await refuseOverwrite(options.output, inputsOf(path, options), '--output')
   if (options.quiet !== true) target.warnings.forEach(tell)
 

@@ -24,7 +24,10 @@ export function addTargetOptions(command: Command): Command {
     .addOption(
       new Option('--input-format <name>', "the file's format, where its bytes don't tell").choices(FORMATS),
     )
-    .option('--base <address>', "guest physical address of a raw file's first byte (default 0)")
+    .option(
+      '--base <address>',
+      "guest physical address of a raw file's first byte (default: what the guest tells, else 0)",
+    )
 }
 
 /**

@@ -1,7 +1,7 @@
 /** Where the memory of a raw image starts, when its guest tells: arm64 machines have RAM at 0x40000000 and elsewhere. */
 import { findRun } from '../core/runs.js'
 import type { ParseOptions } from '../formats/image.js'
-import { type GuestOptions, openGuest } from './guest.js'
+import type { GuestOptions } from './guest.js'
 import { openTarget, type Target } from './target.js'
 
 /**
@@ -34,6 +34,8 @@ export async function openTargetAtGuestBase(
 }
 
 async function guestBase(target: Target, options: GuestOptions): Promise<number> {
+  // loaded when needed: most images are looked at only
+  const { openGuest } = await import('./guest.js')
   using guest = await openGuest(target, { ...options, openBase: true })
   return guest?.base ?? 0
 }
