@@ -133,6 +133,7 @@ function treeWalk(reader: PlaceReader, mms: MmSet, types: DerivedTypes): Walk | 
   )
   if (before === behind) return undefined
   const tree = before && width === 4 ? root - 8 : before ? root - 8 : root - width
+  if (tree < 0) return undefined
   const count = `${mms.samples.length} address spaces`
   types.set('mm_struct', 'mm_mt', tree, `a maple tree whose ranges are those of mappings, in ${count}`, {
     bytes: before ? 8 + width : 3 * width,
@@ -185,7 +186,7 @@ function nodeAt(
   const low = sample.u32(offset)
   const tag = low & 0xfd
   if (tag !== 0x0c && tag !== 0x14 && tag !== 0x1c) return undefined
-  const high = reader.pointerBytes === 8 ? sample.view.getInt32(offset + 4, true) : 0
+  const high = sample.high(offset)
   const at = high * 2 ** 32 + (low - (low & 0xff))
   return reader.isPointer(at) ? { at, type: tag >> 3 } : undefined
 }

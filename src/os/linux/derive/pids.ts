@@ -124,11 +124,11 @@ function deriveTable(
   const known = tasks.samples.slice(1, 1 + MAX_SAMPLES)
   const space = new Sample(reader, namespace, NAMESPACE_BYTES)
   const found: { root: number; slots: number; bits: number }[] = []
-  for (let root = 0; root < NAMESPACE_BYTES; root += width) {
+  for (let root = 8; root < NAMESPACE_BYTES; root += width) {
     for (const bits of [6, 4]) {
       for (let slots = 2 * width; slots <= 8 * width; slots += width) {
         const finds = (task: Sample): boolean =>
-          lookUp(reader, rawAt(space, root, width), task.u32(pid), slots, bits) === task.pointer(link)
+          lookUp(reader, rawAt(space, root), task.u32(pid), slots, bits) === task.pointer(link)
         if (agree(known, finds)) found.push({ root, slots, bits })
       }
     }
@@ -153,9 +153,9 @@ interface Raw {
   readonly tag: number
 }
 
-function rawAt(sample: Sample, offset: number, width: 4 | 8): Raw {
+function rawAt(sample: Sample, offset: number): Raw {
   const low = sample.u32(offset)
-  const high = width === 8 ? sample.view.getInt32(offset + 4, true) : 0
+  const high = sample.high(offset)
   return { place: high * 2 ** 32 + (low - (low & 3)), tag: low & 3 }
 }
 
@@ -176,7 +176,7 @@ function lookUp(
     const slot = Math.floor(index / 2 ** shift)
     if (level === 0 && slot >= 2 ** bits) return undefined
     const offset = slots + (slot % 2 ** bits) * reader.pointerBytes
-    entry = rawAt(new Sample(reader, entry.place + offset, reader.pointerBytes), 0, reader.pointerBytes)
+    entry = rawAt(new Sample(reader, entry.place + offset, reader.pointerBytes), 0)
   }
   return undefined
 }

@@ -30,6 +30,8 @@ export class PlaceReader {
   /** Behind the last place that a pointer may have. */
   readonly kernelEnd: Place
   readonly #memory: VirtualMemory
+  readonly #lowest: Place
+  readonly #highest: Place
   readonly #pages = new Map<number, DataView | undefined>()
   #left: number
 
@@ -38,6 +40,8 @@ export class PlaceReader {
     this.#memory = memory
     this.#left = budget
     this.pointerBytes = memory.pointerBytes
+    this.#lowest = memory.pointerBytes === 8 ? -(2 ** 63) : 0
+    this.#highest = memory.pointerBytes === 8 ? 2 ** 62 : 2 ** 32 - 1
     this.kernelStart = memory.pointerBytes === 8 ? -(2 ** 56) : kernelStart
     this.kernelEnd = (memory.pointerBytes === 8 ? 0 : 2 ** 32) - ERROR_VALUES
   }
@@ -124,7 +128,7 @@ export class PlaceReader {
   }
 
   #page(place: Place): DataView | undefined {
-    if (--this.#left <= 0) return undefined
+    if (--this.#left <= 0 || place < this.#lowest || place > this.#highest) return undefined
     const number = Math.floor(place / PAGE_BYTES)
     if (this.#pages.has(number)) return this.#pages.get(number)
     this.#left -= MISS_COST

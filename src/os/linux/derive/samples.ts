@@ -1,7 +1,7 @@
 /** Structures of one kind, read in part, and the offsets at which all of them agree on something. */
 import type { Place, PlaceReader } from './reader.js'
 
-/** The first bytes of one structure. */
+/** The first bytes of one structure. What lies before or behind them reads as 0. */
 export class Sample {
   readonly at: Place
   readonly view: DataView
@@ -9,23 +9,33 @@ export class Sample {
 
   constructor(reader: PlaceReader, at: Place, length: number) {
     this.at = at
-    const bytes = reader.bytes(at, length)
+    const bytes = reader.bytes(at, Math.max(0, length))
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
     this.#wide = reader.pointerBytes === 8
   }
 
   u32(offset: number): number {
-    return this.view.getUint32(offset, true)
+    return this.#holds(offset, 4) ? this.view.getUint32(offset, true) : 0
   }
 
   /** Rounded beyond 2^53. */
   u64(offset: number): number {
-    return this.view.getUint32(offset + 4, true) * 2 ** 32 + this.view.getUint32(offset, true)
+    return this.u32(offset + 4) * 2 ** 32 + this.u32(offset)
   }
 
   pointer(offset: number): Place {
-    if (!this.#wide) return this.view.getUint32(offset, true)
+    if (!this.#wide) return this.u32(offset)
+    if (!this.#holds(offset, 8)) return 0
     return this.view.getInt32(offset + 4, true) * 2 ** 32 + this.view.getUint32(offset, true)
+  }
+
+  /** The upper half of a pointer, signed; 0 where pointers have none. */
+  high(offset: number): number {
+    return this.#wide && this.#holds(offset, 8) ? this.view.getInt32(offset + 4, true) : 0
+  }
+
+  #holds(offset: number, bytes: number): boolean {
+    return offset >= 0 && offset + bytes <= this.view.byteLength
   }
 }
 

@@ -97,7 +97,8 @@ function possibleStarts(reader: PlaceReader, ring: TaskRing, comms: readonly Pla
   ) {
     const distance = first.pointer(offset) - first.at
     // lists that are empty point at themselves
-    if (distance === offset || distance === offset - width || distance >= before + ring.tasks) continue
+    if (distance === offset || distance === offset - width || distance >= before + Math.min(0, ring.tasks))
+      continue
     if (distance < 0 || !agree(samples, task => task.pointer(offset) - task.at === distance)) continue
     starts.add(before - distance)
   }

@@ -86,7 +86,7 @@ function deriveFile(
     ['vm_start', 'vm_end', 'vm_mm', 'vm_next'].map(name => types.offset('vm_area_struct', name)),
   )
   const pairs: { exe: number; file: number }[] = []
-  for (const file of offsetsWhere(code, [0, VMA_BYTES, width], ({ vma }, o) =>
+  for (const file of offsetsWhere(code, [2 * width, VMA_BYTES - width, width], ({ vma }, o) =>
     reader.isPointer(vma.pointer(o)),
   )) {
     if (known.has(file) || !agree(anonymous, ({ vma }) => vma.pointer(file) === 0)) continue
