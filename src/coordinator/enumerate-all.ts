@@ -15,13 +15,14 @@ const MAX_EXTENTS = 1 << 24
 
 const NOTHING: EnumeratedSpace = { extents: NO_EXTENTS, absent: NOTHING_ABSENT }
 
-/** Answers all queries, in their order. `memory` is this thread's. */
+/** Answers all queries, in their order; with nothing, those that a bound or `cancelled` leaves out. `memory` is this thread's. */
 export async function enumerateAll(
   pool: ScanPool,
   memory: PhysicalMemory,
   common: Omit<EnumerateTask, 'queries'>,
   queries: readonly SpaceQuery[],
   jobs: number,
+  cancelled: () => boolean,
 ): Promise<EnumeratedSpace[]> {
   const answers: EnumeratedSpace[] = []
   let next = 0
@@ -31,7 +32,7 @@ export async function enumerateAll(
     answers[index] = extents > MAX_EXTENTS ? NOTHING : answer
   }
   const work = async (): Promise<void> => {
-    while (next < queries.length && extents <= MAX_EXTENTS) {
+    while (next < queries.length && extents <= MAX_EXTENTS && !cancelled()) {
       const from = next
       const part = queries.slice(from, from + TASK_SPACES)
       next += part.length
@@ -42,7 +43,7 @@ export async function enumerateAll(
   const started = performance.now()
   const lanes = [work()]
   const enumerator = new SpaceEnumerator(memory, common.rules)
-  while (next < queries.length && extents <= MAX_EXTENTS) {
+  while (next < queries.length && extents <= MAX_EXTENTS && !cancelled()) {
     const index = next++
     take(index, enumerator.enumerate(queries[index] as SpaceQuery))
     await nextTurn()

@@ -98,9 +98,10 @@ export class ScanSession {
     if (space === 'physical' && !owners) return undefined
     const found = tuning?.spaces ?? (await findSpaces(this.#target, space))
     const asked = { space, owners, contextBytes }
-    const view = await SpaceView.open(this.#target, found, asked, compiled, pool, jobs)
+    const cancelled = (): boolean => this.#stop || this.#request.signal?.aborted === true
+    const view = await SpaceView.open(this.#target, found, asked, compiled, pool, jobs, cancelled)
     const { truncated } = view.counts
-    if (truncated > 0)
+    if (truncated > 0 && !cancelled())
       this.#request.onHint?.(
         `the page tables of ${truncated} address spaces map more than is sensible: part of them is left out`,
       )

@@ -78,6 +78,7 @@ export class SpaceView {
     compiled: CompiledScan,
     pool: ScanPool,
     jobs: number,
+    cancelled: () => boolean,
   ): Promise<SpaceView> {
     const { space: choice, owners, contextBytes } = request
     const wanted = (pid: number): boolean =>
@@ -97,7 +98,7 @@ export class SpaceView {
       ...(withKernel ? [{ dtb: spaces.kernelDtb, half: 'kernel' as const }] : []),
       ...tables.map(({ dtb, areas }) => ({ dtb, half: 'user' as const, ...(areas && { areas }) })),
     ]
-    const all = await enumerateAll(pool, rebased(target.memory, base), common, queries, jobs)
+    const all = await enumerateAll(pool, rebased(target.memory, base), common, queries, jobs, cancelled)
     const kernel = withKernel ? all[0]?.extents : undefined
     const found = withKernel ? all.slice(1) : all
     const map = mapSpaces(tables, {
