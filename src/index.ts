@@ -41,11 +41,15 @@ export type {
   ErrorEvent,
   GapEvent,
   MatchEvent,
+  PhysicalGapEvent,
   ProgressEvent,
   RuleEvent,
   ScanEvent,
+  SpaceCounts,
   SummaryEvent,
+  VirtualGapEvent,
 } from './scan/events.js'
 export type { MatcherChoice, PatternSpec } from './scan/pattern-spec.js'
 export type { RuleHit } from './scan/scanner.js'
+export type { Owner, PageFile, SpaceChoice } from './space/guest-spaces.js'
 export type { KernelSymbol, Member, SymbolTable, TypeTable } from './symbols/contract.js'

@@ -10,6 +10,8 @@ import type { ScanPool } from './pool.js'
 const TASK_SPACES = 16
 /** More threads are started when this one has been at it so long, and has as long to go. */
 const THREADS_PAY_MS = 200
+/** Hostile tables can take a second each: after so long no further space is begun. */
+const MAX_MS = 30_000
 /** Extents of all spaces together at most: 600 MB. What comes after is left out, and told. */
 const MAX_EXTENTS = 1 << 24
 
@@ -25,14 +27,17 @@ export async function enumerateAll(
   cancelled: () => boolean,
 ): Promise<EnumeratedSpace[]> {
   const answers: EnumeratedSpace[] = []
+  const started = performance.now()
   let next = 0
   let extents = 0
   const take = (index: number, answer: EnumeratedSpace): void => {
     extents += answer.extents.vpn.length
     answers[index] = extents > MAX_EXTENTS ? NOTHING : answer
   }
+  const more = (): boolean =>
+    next < queries.length && extents <= MAX_EXTENTS && !cancelled() && performance.now() - started < MAX_MS
   const work = async (): Promise<void> => {
-    while (next < queries.length && extents <= MAX_EXTENTS && !cancelled()) {
+    while (more()) {
       const from = next
       const part = queries.slice(from, from + TASK_SPACES)
       next += part.length
@@ -40,19 +45,14 @@ export async function enumerateAll(
         take(from + index, answer)
     }
   }
-  const started = performance.now()
   const lanes = [work()]
   const enumerator = new SpaceEnumerator(memory, common.rules)
-  while (next < queries.length && extents <= MAX_EXTENTS && !cancelled()) {
+  while (more()) {
     const index = next++
     take(index, enumerator.enumerate(queries[index] as SpaceQuery))
     await nextTurn()
     const elapsed = performance.now() - started
-    if (
-      lanes.length < jobs &&
-      elapsed > THREADS_PAY_MS &&
-      elapsed * (queries.length - next) > elapsed * next
-    ) {
+    if (lanes.length < jobs && elapsed > THREADS_PAY_MS && queries.length - next > next) {
       pool.widen()
       while (lanes.length < jobs) lanes.push(work())
     }
