@@ -27,6 +27,8 @@ export interface LabOptions {
   /** Default on amd64: `qemu64`, which boots without page-table isolation. */
   readonly cpu?: string
   readonly cpus?: number
+  /** QEMU's program; default: the one of the kernel's architecture. */
+  readonly emulator?: string
   /** 2 MiB pages the guest reserves at boot for the boundary markers; default an eighth of memory, 32 at most. */
   readonly hugePages?: number
   /** Default: KVM where a probe guest boots (amd64 only), else TCG. */
@@ -107,7 +109,7 @@ export async function bootLabGuest(options: LabOptions): Promise<LabGuest> {
   await writeFile(files.initrd, initramfs)
   const name = `vmsift-lab-${process.pid}-${randomBytes(3).toString('hex')}`
   const args = qemuArguments(options, kernel, accelerator, seed, name, files)
-  const qemu = startQemu(MACHINES[kernel.architecture].qemu, args, workDir)
+  const qemu = startQemu(options.emulator ?? MACHINES[kernel.architecture].qemu, args, workDir)
   const serialLog = (): Promise<string> => readFile(files.serial, 'utf8').catch(() => '')
   const givenUp = new AbortController()
   try {

@@ -1,6 +1,7 @@
 /** The matrix: every kind of guest that answers are compared with, one kernel and one processor each. */
 import type { LabOptions } from './guest.js'
 import { KERNELS, type KernelSpec } from './kernel.js'
+import { MACHINES } from './machine.js'
 
 export interface MatrixGuest {
   readonly name: string
@@ -8,10 +9,16 @@ export interface MatrixGuest {
   readonly about: string
   readonly kernel: KernelSpec
   readonly options: Omit<LabOptions, 'kernel'>
+  /** Memory lies in two pieces, most of it above 4 GiB: there is no raw dump. */
+  readonly split?: true
 }
 
 /** All are emulated: a host's own processor would decide on page-table isolation and on 5 levels. */
 const COMMON = { memoryMb: 256, accelerator: 'tcg', rich: true, timeoutMs: 400_000 } as const
+
+const SPLIT_Q35 = 'q35,max-ram-below-4g=128M'
+/** A 32-bit kernel keeps what it needs itself below. */
+const SPLIT_PC = 'pc,max-ram-below-4g=256M'
 
 export const MATRIX: readonly MatrixGuest[] = [
   {
@@ -39,6 +46,13 @@ export const MATRIX: readonly MatrixGuest[] = [
     options: { ...COMMON, cpu: 'max' },
   },
   {
+    name: 'amd64-6.1-high',
+    about: 'two processors, most memory above 4 GiB',
+    kernel: KERNELS.amd64,
+    options: { ...COMMON, memoryMb: 384, cpu: 'qemu64', cpus: 2, machine: SPLIT_Q35 },
+    split: true,
+  },
+  {
     name: 'amd64-5.10',
     about: 'mappings in a tree and a list, older kallsyms',
     kernel: { ...KERNELS.amd64, suite: 'bullseye' },
@@ -62,6 +76,20 @@ export const MATRIX: readonly MatrixGuest[] = [
     about: 'three levels, no BTF',
     kernel: KERNELS.i386,
     options: { ...COMMON, cpu: 'qemu32' },
+  },
+  {
+    name: 'i386-pae-high',
+    about: 'three levels with page-table isolation, frames above 4 GiB',
+    kernel: KERNELS.i386,
+    // The 32-bit emulator does not reach page tables above 4 GiB.
+    options: {
+      ...COMMON,
+      memoryMb: 512,
+      cpu: 'Haswell-v1',
+      machine: SPLIT_PC,
+      emulator: MACHINES.amd64.qemu,
+    },
+    split: true,
   },
   {
     name: 'i386-nonpae',

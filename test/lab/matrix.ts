@@ -14,6 +14,7 @@ import { saveTruth } from './truth-files.js'
 
 /** `raw` starts where memory starts (machine.ts); `elf` has the registers. */
 const FORMATS = ['raw', 'elf'] as const
+const SPLIT_FORMATS = ['elf'] as const
 
 /** Where the dumps are: `$VMSIFT_LAB_MATRIX` or a folder in the lab's cache. */
 export function matrixDir(): string {
@@ -60,7 +61,7 @@ export async function dumpOf(name: string): Promise<GuestDump> {
     await using running = await bootMatrixGuest(name)
     const bootSeconds = (Date.now() - started) / 1000
     await saveTruth(running, fresh)
-    for (const format of FORMATS) {
+    for (const format of guest.split ? SPLIT_FORMATS : FORMATS) {
       const path = join(fresh, dumpFileName(format))
       await running.dump(format, path)
       // Zeros need no room; without the program they take theirs.
