@@ -58,7 +58,7 @@ async function readCommand(path: string, word: string, options: ReadOptions): Pr
   if (space !== undefined)
     return withGuest(path, options, async guest => {
       const start = virtualAddress(word, guest)
-      return readVirtual(guest.space(space), start, length, options, interrupt)
+      return readVirtual(guest.reader(space).memory, start, length, options, interrupt)
     })
   const opening = openOptions(path, options)
   const address = parseAddress(word, 'the address')

@@ -11,15 +11,18 @@ import type { LogRecord } from '../os/linux/log/record.js'
 import { type LinuxMapping, maps } from '../os/linux/maps.js'
 import { type LinuxModule, modules } from '../os/linux/modules.js'
 import { type Mount, mounts } from '../os/linux/mounts.js'
+import { PageCache } from '../os/linux/page-cache.js'
 import type { Listing } from '../os/linux/problem.js'
 import { type LinuxProcess, type ProcessOptions, processes } from '../os/linux/processes.js'
 import { type SocketInfo, sockets } from '../os/linux/sockets.js'
+import { Swap } from '../os/linux/swap.js'
 import { type LinuxThread, threads } from '../os/linux/threads.js'
 import type { AddressSpace } from '../paging/address-space.js'
 import type { KernelSymbol, Member } from '../symbols/contract.js'
 import { moduleSymbols } from '../symbols/module-symbols.js'
 import { overlaid } from './overlaid.js'
 import { PhysicalSpace } from './physical-space.js'
+import { ProcessMemory } from './process-memory.js'
 import { SpaceWriter } from './space-writer.js'
 import { TypedReader } from './typed-reads.js'
 
@@ -41,6 +44,8 @@ export class LinuxGuest implements Disposable {
   readonly base: number
   readonly #guest: Guest
   #processes: Listing<LinuxProcess> | undefined
+  #swap: Swap | undefined
+  #pageCache: PageCache | undefined
 
   constructor(guest: Guest) {
     this.#guest = guest
@@ -50,9 +55,23 @@ export class LinuxGuest implements Disposable {
     this.kernelSpace = guest.openSpace(guest.kernel.dtb)
   }
 
-  /** Forgets the list of processes: for memory that changes. */
+  /** Forgets what was kept of the guest's lists: for memory that changes. */
   refresh(): void {
     this.#processes = undefined
+    this.#swap = undefined
+    this.#pageCache = undefined
+  }
+
+  /** Swap areas, and pages that were swapped to compressed memory. */
+  get swap(): Swap {
+    this.#swap ??= new Swap(this.kernel, this.memory)
+    return this.#swap
+  }
+
+  /** Which file a page frame belongs to. */
+  get pageCache(): PageCache {
+    this.#pageCache ??= new PageCache(this.kernel)
+    return this.#pageCache
   }
 
   // Names
@@ -123,7 +142,7 @@ export class LinuxGuest implements Disposable {
   }
 
   log(): Listing<LogRecord> {
-    return kernelLog(this.kernel)
+    return kernelLog(this.kernel, undefined, this.memory)
   }
 
   /**
@@ -166,7 +185,8 @@ export class LinuxGuest implements Disposable {
   reader(space: Space): TypedReader {
     const { pointerBytes } = this.kernel.memory
     if (space.kind === 'physical') return new TypedReader(new PhysicalSpace(this.memory, pointerBytes))
-    return new TypedReader(this.space(space))
+    if (space.kind === 'kernel') return new TypedReader(this.kernelSpace)
+    return new TypedReader(new ProcessMemory(this.space(space), () => this.swap))
   }
 
   *#moduleSymbols(): Generator<KernelSymbol> {
