@@ -279,8 +279,13 @@ class Builder {
     const links = at + this.#at(this.#task, 'pid_links')
     this.#set(at, this.#task, 'thread_pid', pid)
     this.#set(pid, this.#pid, 'count', 2, 4)
-    this.#set(pid, this.#pid, 'tasks', links)
-    this.#memory.pointer(links + BigInt(this.#width), pid + this.#at(this.#pid, 'tasks'))
+    // a leader stands in the list of its pid and in that of its thread group
+    for (const type of [0n, 1n]) {
+      const list = pid + this.#at(this.#pid, 'tasks') + type * BigInt(this.#width)
+      const node = links + type * BigInt(2 * this.#width)
+      this.#memory.pointer(list, node)
+      this.#memory.pointer(node + BigInt(this.#width), list)
+    }
     this.#set(pid, this.#pid, 'numbers', number, 4)
     this.#memory.pointer(pid + this.#at(this.#pid, 'numbers') + BigInt(this.#width), namespace)
   }

@@ -61,6 +61,22 @@ describe('deriving layouts from a kernel of tasks', () => {
     expect(again?.member('task_struct', 'stack')).toBeUndefined()
   })
 
+  it('reaches the rest of a ring that lost a task from its other end', () => {
+    const { input, memory, tasks, truth } = taskKernel({
+      pointerBytes: 8,
+      maple: true,
+      seed: 3,
+      kernelThreads: 40,
+    })
+    const lost = tasks[20]?.at ?? 0n
+    const at = BigInt(truth.get('task_struct.tasks') ?? 0)
+    memory.write(lost + at, new Uint8Array(16))
+    const derived = deriveTypes(input)
+    for (const name of ['tasks', 'comm', 'pid', 'mm', 'real_parent', 'group_leader'])
+      expect(derived?.types.member('task_struct', name)?.offset, name).toBe(truth.get(`task_struct.${name}`))
+    expect(derived?.derived[0]).toContain(`ring of ${tasks.length - 1} tasks`)
+  })
+
   it('finds nothing where the ring of tasks is broken, and says so by its absence', () => {
     const { input, memory, tasks, truth } = taskKernel({ pointerBytes: 8, maple: true, seed: 3 })
     for (const { at } of tasks.slice(0, 4))

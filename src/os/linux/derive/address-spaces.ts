@@ -49,12 +49,13 @@ export function deriveAddressSpaces(
   if (only === undefined || found.length > 2) return undefined
   const { mm, program, samples, owners } = only
   if (other !== undefined && (other.mm !== mm + width || other.program !== program)) return undefined
+  // without its neighbour it could be `active_mm` itself
+  if (!agree(owners, task => task.pointer(mm + width) === task.pointer(mm))) return undefined
   const why = `NULL in ${kernel.length} kernel threads, leads to a program's outline in ${owners.length} others`
   types.set('task_struct', 'mm', mm, why, { typeName: 'mm_struct' })
-  if (agree(owners, task => task.pointer(mm + width) === task.pointer(mm)))
-    types.set('task_struct', 'active_mm', mm + width, `equal to mm in ${owners.length} tasks that have one`, {
-      typeName: 'mm_struct',
-    })
+  types.set('task_struct', 'active_mm', mm + width, `equal to mm in ${owners.length} tasks that have one`, {
+    typeName: 'mm_struct',
+  })
   setProgram(reader, samples, program, types)
   derivePageTable(reader, { samples, program }, tasks.init.at, paging, types)
   return { samples, program }

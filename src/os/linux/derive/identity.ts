@@ -93,13 +93,11 @@ function deriveStartTime(reader: PlaceReader, { samples, comm }: TaskSet, types:
       found.push(offset)
   }
   const [start, boot, ...more] = found
-  if (start === undefined || more.length > 0) return
-  if (boot !== undefined && boot !== start + 8) return
-  types.set('task_struct', 'start_time', start, `grows along the ring of ${samples.length} tasks`, {
-    bytes: 8,
-  })
-  if (boot !== undefined)
-    types.set('task_struct', 'start_boottime', boot, 'grows along the ring, behind start_time', { bytes: 8 })
+  // with one alone it could be either
+  if (start === undefined || boot !== start + 8 || more.length > 0) return
+  const why = `grows along the ring of ${samples.length} tasks`
+  types.set('task_struct', 'start_time', start, why, { bytes: 8 })
+  types.set('task_struct', 'start_boottime', boot, `${why}, behind start_time`, { bytes: 8 })
 }
 
 /** `exit_state`, `exit_code`, `exit_signal` in a row: 0, 0, SIGCHLD in living leaders. */

@@ -90,11 +90,9 @@ function deriveLinks(
       task.pointer(node + width) === task.pointer(link) + list
     if (agree(some, leadsBack)) found.push({ list, node })
   }
-  // leaders stand in the list of their thread group as well, and that is the next one (since 4.19)
-  const lowest = found[0]
-  if (lowest === undefined) return
-  const ofLeaders = found[1]
-  if (ofLeaders !== undefined && ofLeaders.list !== lowest.list + width) return
+  // leaders stand in the list of their thread group as well, and that is the next one (since 4.19): with one alone it could be either
+  const [lowest, ofLeaders] = found
+  if (lowest === undefined || ofLeaders?.list !== lowest.list + width) return
   const why = `leads to the task and back, in ${some.length} tasks`
   types.set('pid', 'tasks', lowest.list, why, { bytes: PID_TYPES * width })
   types.set('task_struct', 'pid_links', lowest.node, why, { bytes: PID_TYPES * 2 * width })

@@ -40,11 +40,11 @@ export class Sample {
 }
 
 /**
- * How many of `count` structures must agree: all of few, all but one of fifty in many, since one may have been caught in the
- * middle of a change.
+ * How many of `count` structures must agree: all of few, all but one in thirty of many, since one may have been caught in the
+ * middle of a change, or its page lost.
  */
 export function enough(count: number): number {
-  return count - Math.floor(count / 50)
+  return count - Math.floor(count / 30)
 }
 
 /** Whether `holds` is true for (nearly) all of the samples, and there are some. */

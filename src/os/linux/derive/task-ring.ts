@@ -59,28 +59,42 @@ function ringsAround(reader: PlaceReader, comm: Place): TaskRing[] {
 
 function followRing(reader: PlaceReader, comm: Place, head: Place): TaskRing | undefined {
   const distance = head - comm
-  const comms = [comm]
-  const names = new Set<string>()
+  const forward = walk(reader, head, distance, 0)
+  if (forward === undefined) return undefined
+  // where a link is lost, the rest can be reached from the other end
+  const backward = forward.closed ? undefined : walk(reader, head, distance, reader.pointerBytes)
+  const reached = new Set(forward.nodes)
+  const others = (backward?.nodes ?? []).filter(node => !reached.has(node)).reverse()
+  const nodes = [...forward.nodes, ...others]
+  const names = new Set(nodes.map(node => commAt(reader, node - distance)))
+  if (nodes.length + 1 < MIN_RING || !names.has('kthreadd')) return undefined
+  const whole = forward.closed && !names.has(undefined)
+  return { first: comm, tasks: distance, comms: [comm, ...nodes.map(node => node - distance)], whole }
+}
+
+interface RingWalk {
+  readonly nodes: readonly Place[]
+  /** It came back to its head. */
+  readonly closed: boolean
+}
+
+/** Follows `next` (0) or `prev` (the pointer's size) as long as the links lead back; undefined when too many have no name. */
+function walk(reader: PlaceReader, head: Place, distance: number, link: number): RingWalk | undefined {
+  const back = reader.pointerBytes - link
+  const nodes: Place[] = []
   let bad = 0
   let node = head
-  let whole = false
-  while (comms.length < MAX_RING) {
-    const next = reader.pointer(node)
-    if (!reader.isPointer(next) || reader.pointer(next, reader.pointerBytes) !== node) break
-    if (next === head) {
-      whole = true
-      break
-    }
-    const name = commAt(reader, next - distance)
-    if (name === undefined) bad++
-    else names.add(name)
-    // a process may give itself a strange name; half of a ring may not
-    if (bad > 4 && bad * 8 > comms.length) return undefined
-    comms.push(next - distance)
+  while (nodes.length < MAX_RING) {
+    const next = reader.pointer(node, link)
+    if (!reader.isPointer(next) || reader.pointer(next, back) !== node) return { nodes, closed: false }
+    if (next === head) return { nodes, closed: true }
+    // a process may give itself a strange name; an eighth of a ring may not
+    if (commAt(reader, next - distance) === undefined) bad++
+    if (bad > 4 && bad * 8 > nodes.length) return undefined
+    nodes.push(next)
     node = next
   }
-  if (comms.length < MIN_RING || bad * 8 > comms.length || !names.has('kthreadd')) return undefined
-  return { first: comm, tasks: distance, comms, whole: whole && bad === 0 }
+  return { nodes, closed: false }
 }
 
 /** A task's name; undefined when the bytes can't be one. */

@@ -72,7 +72,7 @@ function describe(
     (entry, offset) => entry.signal.u32(offset) === entry.count,
   )
   // `live` before it, and `quick_threads` behind, hold the same number as long as no thread is dead: third of a row since 2.6.35
-  const count = counts.length === 1 ? counts[0] : counts.find(offset => offset === 8)
+  const count = counts.find(offset => offset === 8)
   if (count !== undefined && many.length > 0)
     types.set('signal_struct', 'nr_threads', count, `the length of ${groups.length} lists of threads`, {
       bytes: 4,
