@@ -1,9 +1,11 @@
 /** `vmsift translate`: from a virtual address to a physical one, level by level. */
 import type { Command } from 'commander'
 import { hex } from '../core/address.js'
+import type { LinuxGuest } from '../introspect/linux-guest.js'
 import type { Translation } from '../paging/translation.js'
 import type { WalkLevel } from '../paging/walk-levels.js'
 import type { Run } from './define.js'
+import { escapeText } from './escape.js'
 import { EXIT } from './exit-codes.js'
 import { addGuestOptions, type GuestOptions, withGuest } from './guest-options.js'
 import { NUMBERS_HELP } from './help.js'
@@ -37,12 +39,30 @@ function translateCommand(path: string, word: string, options: TranslateOptions)
     const va = virtualAddress(word, guest)
     const space = guest.space(given ?? { kind: 'kernel' })
     const { translation, levels } = space.walk(va)
+    const swap = swapOf(guest, translation)
     const output = outputFor(undefined)
-    if (options.json === true) await output.write(line(fields(va, space.dtb, translation, levels)))
-    else await output.write(text(va, space.dtb, translation, levels))
+    if (options.json === true) await output.write(line(fields(va, space.dtb, translation, levels, swap)))
+    else await output.write(text(va, space.dtb, translation, levels, swap))
     await output.end()
     return EXIT.done
   })
+}
+
+/** Where a swapped page went. */
+interface SwapSlot {
+  readonly area: string
+  readonly slot: number
+  /** Why its bytes can't be had; absent where they can (`read` gives them). */
+  readonly missing?: string
+}
+
+function swapOf(guest: LinuxGuest, result: Translation): SwapSlot | undefined {
+  if (result.kind === 'mapped' || result.reason !== 'swapped' || result.entry === undefined) return undefined
+  const page = guest.swap.page(result.entry)
+  if (page === undefined) return undefined
+  const { area, offset } = page.place
+  const { missing } = page
+  return { area: area.path ?? String(area.type), slot: offset, ...(missing !== undefined && { missing }) }
 }
 
 function fields(
@@ -50,6 +70,7 @@ function fields(
   dtb: number,
   result: Translation,
   levels: readonly WalkLevel[],
+  swap: SwapSlot | undefined,
 ): Record<string, unknown> {
   const mapped = result.kind === 'mapped'
   return {
@@ -66,19 +87,25 @@ function fields(
           executable: result.executable,
           protNone: result.protNone,
         }
-      : { reason: result.reason, swap: result.swap }),
+      : { reason: result.reason, swap }),
   }
 }
 
-function text(va: bigint, dtb: number, result: Translation, levels: readonly WalkLevel[]): string {
+function text(
+  va: bigint,
+  dtb: number,
+  result: Translation,
+  levels: readonly WalkLevel[],
+  swap: SwapSlot | undefined,
+): string {
   const lines = [`${'table'.padEnd(7)} ${hex(dtb)}`]
   for (const { name, gpa, entry } of levels)
     lines.push(`${name.padEnd(7)} ${hex(entry).padEnd(18)} at ${hex(gpa)}`)
-  lines.push(`${hex(va)} ${outcome(result)}`)
+  lines.push(`${hex(va)} ${outcome(result, swap)}`)
   return `${lines.join('\n')}\n`
 }
 
-function outcome(result: Translation): string {
+function outcome(result: Translation, swap: SwapSlot | undefined): string {
   if (result.kind === 'mapped') {
     const flags = [
       result.writable ? 'writable' : 'read-only',
@@ -88,6 +115,7 @@ function outcome(result: Translation): string {
     ]
     return `is at physical ${hex(result.gpa)} (page of ${result.pageBytes / 1024} KiB, ${flags.join(', ')})`
   }
-  const swap = result.swap === undefined ? '' : ` (swap area ${result.swap.type}, slot ${result.swap.offset})`
-  return `is not there: ${result.reason} at its ${result.name}${swap}`
+  const there = swap?.missing === undefined ? 'held compressed in memory' : swap.missing
+  const slot = swap === undefined ? '' : ` (${escapeText(swap.area)}, slot ${swap.slot}: ${there})`
+  return `is not there: ${result.reason} at its ${result.name}${slot}`
 }
