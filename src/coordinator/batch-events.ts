@@ -3,7 +3,7 @@ import type { CompiledPattern } from '../scan/compiled-scan.js'
 import type { MatchEvent } from '../scan/events.js'
 import type { Batch } from '../scan/messages.js'
 import type { Owner, PageFile } from '../space/guest-spaces.js'
-import type { Place } from '../space/placement.js'
+import type { Ambiguity, Place } from '../space/placement.js'
 
 /** How what a worker found becomes what is told. */
 export interface MatchPlacing {
@@ -11,6 +11,8 @@ export interface MatchPlacing {
   readonly places?: (address: number, length: number, pattern: number) => readonly Place[]
   /** Who maps a byte of physical memory. */
   readonly owners?: (gpa: number) => { readonly owners: readonly Owner[]; readonly file?: PageFile }
+  /** Whether to tell a match now that may come up at another address too. */
+  readonly admits?: (match: MatchEvent, ambiguity: Ambiguity) => boolean
 }
 
 /** The matches of a batch, one after the other. Their `data` and `context` are views of the batch's own bytes. */
@@ -48,11 +50,17 @@ export function* matchesOf(
 }
 
 /** A match with its owners; in a virtual space, once for each of its places. */
-function* placed(match: MatchEvent, index: number, { places, owners }: MatchPlacing): Generator<MatchEvent> {
+function* placed(
+  match: MatchEvent,
+  index: number,
+  { places, owners, admits }: MatchPlacing,
+): Generator<MatchEvent> {
   if (places === undefined) {
     yield owners === undefined ? match : { ...match, ...owners(match.gpa) }
     return
   }
-  for (const { gpa, pid, va } of places(match.gpa, match.length, index))
-    yield { ...match, gpa, pid, va, ...owners?.(gpa) }
+  for (const { gpa, pid, va, ambiguity } of places(match.gpa, match.length, index)) {
+    const event = { ...match, gpa, pid, va, ...owners?.(gpa) }
+    if (ambiguity === undefined || admits === undefined || admits(event, ambiguity)) yield event
+  }
 }

@@ -18,6 +18,7 @@ import { type MatchPlacing, matchesOf } from './batch-events.js'
 import { ATTEMPTS, Flights } from './flights.js'
 import { GapJoiner } from './gap-joiner.js'
 import { findSpaces } from './guest-spaces.js'
+import { OnceOnly } from './once-only.js'
 import { ScanPool } from './pool.js'
 import { checkRequest, jobsFor, type ScanRequest, type Shape, shapeOf } from './request.js'
 import { SpaceView } from './space-view.js'
@@ -51,6 +52,7 @@ export class ScanSession {
   #runs: readonly MemoryRun[] = []
   #partitions: readonly Partition[] = []
   #spaces: SpaceView | undefined
+  readonly #once = new OnceOnly()
   /** Sorted virtual scans: what was found so far. */
   readonly #held: MatchEvent[] = []
 
@@ -236,6 +238,7 @@ export class ScanSession {
       ...(this.#request.owners === true && { owners: gpa => spaces.ownersOf(gpa) }),
       ...(virtual && {
         places: (address, length, pattern) => virtual.placesOf(partition, address, length, pattern),
+        admits: (match, ambiguity) => this.#once.admits(match, ambiguity),
       }),
     }
   }
@@ -252,10 +255,12 @@ export class ScanSession {
     }
   }
 
-  /** What a sorted virtual scan found, in order. */
-  *#sorted(): Generator<MatchEvent> {
+  /** What a virtual scan held back: what waited to be found elsewhere, and all of it when it is to be sorted. */
+  *#heldBack(): Generator<MatchEvent> {
     const { limit = Number.POSITIVE_INFINITY } = this.#request
-    this.#held.sort((a, b) => (a.pid ?? 0) - (b.pid ?? 0) || compare(a.va ?? 0n, b.va ?? 0n))
+    for (const match of this.#once.rest()) this.#held.push(match)
+    if (this.#request.sort === true)
+      this.#held.sort((a, b) => (a.pid ?? 0) - (b.pid ?? 0) || compare(a.va ?? 0n, b.va ?? 0n))
     for (const match of this.#held) {
       if (this.#matches >= limit) {
         this.#stop = true
@@ -281,7 +286,7 @@ export class ScanSession {
     startTime: Date,
     seconds: () => number,
   ): Generator<ScanEvent> {
-    yield* this.#sorted()
+    yield* this.#heldBack()
     for (const gap of this.#gaps.drain()) yield gapEvent(gap)
     let absentBytes = 0
     for (const gap of this.#spaces?.absent() ?? []) {

@@ -207,8 +207,8 @@ export class VirtualSide {
   /** Places of a match of `partition`. */
   placesOf({ area }: Partition, address: number, length: number, pattern: number): readonly Place[] {
     const fixed = this.#fixed[pattern] ?? false
-    if (area === 'joints') return this.#placement.atJoint(address, length, fixed)
-    if (area === undefined) return this.#placement.inPlace(address, length, fixed)
+    if (area === 'joints') return this.#placement.atJoint(address, length, pattern, fixed)
+    if (area === undefined) return this.#placement.inPlace(address, length, pattern, fixed)
     const linear = this.#linear
     const extent = linear === undefined ? -1 : linearExtentAt(linear.table, address)
     if (linear === undefined || extent < 0) return []

@@ -9,11 +9,20 @@ import type { PlannedSpace, SpaceMap, VirtualPlan } from './virtual-plan.js'
 const MAX_OWNERS = 4096
 const MAX_KERNEL_OWNERS = 64
 
+/** A match of the kernel's that may also be found at another address of the same bytes. */
+export interface Ambiguity {
+  /** Equal for all addresses of the same match. */
+  readonly key: string
+  /** This is not the address to tell if there is another. */
+  readonly waits: boolean
+}
+
 /** One place of a match. */
 export interface Place {
   readonly gpa: number
   readonly pid: number
   readonly va: bigint
+  readonly ambiguity?: Ambiguity
 }
 
 /** Answers who owns a physical address. */
@@ -62,17 +71,17 @@ export class Placement {
   }
 
   /**
-   * Places of a match that was found in place: extents that hold all that decided it. `fixed`: the pattern has one length and looks
-   * at nothing around it.
+   * Places of a match that was found in place: extents that hold all that decided it. `fixed`: the pattern, whose index is given, has one
+   * length and looks at nothing around it.
    */
-  inPlace(gpa: number, length: number, fixed: boolean): Place[] {
+  inPlace(gpa: number, length: number, pattern: number, fixed: boolean): Place[] {
     const map = this.#map
     map.find(gpa)
     const { start, end, vpn, space } = map.data
     const { selected, neighbourhood } = this.#plan
     const from = gpa - neighbourhood.behindBytes
     const to = gpa + 1 + neighbourhood.aheadBytes
-    if (this.#kernel) return this.#kernelPlace(gpa, length, fixed, from, to)
+    if (this.#kernel) return this.#kernelPlace(gpa, length, fixed ? -1 : pattern, from, to)
     const places: Place[] = []
     for (let i = 0; i < map.count; i++) {
       const entry = map.hits[i] as number
@@ -90,7 +99,7 @@ export class Placement {
   }
 
   /** Places of a match at `address` of the joints' own address space. */
-  atJoint(address: number, length: number, fixed: boolean): Place[] {
+  atJoint(address: number, length: number, pattern: number, fixed: boolean): Place[] {
     const { joints } = this.#plan
     const region = regionAt(joints.base, address)
     const offset = address - (joints.base[region] as number)
@@ -104,10 +113,12 @@ export class Placement {
       let best = from
       for (let i = from + 1; i < to; i++) if (this.#isBetter(joints, i, best)) best = i
       const pages = (occurrenceVpn[best] as number) + Math.floor(into / PAGE_BYTES)
-      const contiguous = fixed && gpaInRegion(joints, region, offset + length - 1) === gpa + length - 1
-      if (contiguous && this.#lowestHolder(gpa, length, pages, occurrenceSpace[best] as number) !== pages)
-        return []
-      return [{ gpa, pid: 0, va: virtualAddress(pages, into % PAGE_BYTES) }]
+      const contiguous = gpaInRegion(joints, region, offset + length - 1) === gpa + length - 1
+      const place = { gpa, pid: 0, va: virtualAddress(pages, into % PAGE_BYTES) }
+      if (!contiguous) return [place]
+      if (!fixed) return [{ ...place, ambiguity: { key: `${pattern} ${gpa} ${length}`, waits: false } }]
+      const lowest = this.#lowestHolder(gpa, length, pages, occurrenceSpace[best] as number)
+      return lowest === pages ? [place] : []
     }
     const places: Place[] = []
     for (let i = from; i < to; i++)
@@ -138,10 +149,11 @@ export class Placement {
   }
 
   /**
-   * The kernel's one place. A fixed match is at its lowest address outside the direct map that holds its bytes: where that
-   * mapping does not hold the neighbourhood, its joint tells the match. Others are where the neighbourhood is held.
+   * The kernel's one place. A match is at its lowest address outside the direct map that holds its bytes: where that
+   * mapping does not hold the neighbourhood, its joint tells the match. A match that is not fixed (`pattern` is its index, else -1) may
+   * not be there, since more follows: it waits to be told here.
    */
-  #kernelPlace(gpa: number, length: number, fixed: boolean, from: number, to: number): Place[] {
+  #kernelPlace(gpa: number, length: number, pattern: number, from: number, to: number): Place[] {
     const { start, end, vpn, space } = this.#map.data
     let best = -1
     for (let i = 0; i < this.#map.count; i++) {
@@ -153,8 +165,9 @@ export class Placement {
     if (best < 0) return []
     const into = gpa - (start[best] as number)
     const page = (vpn[best] as number) + Math.floor(into / PAGE_BYTES)
-    if (fixed && this.#lowestHolder(gpa, length, page, space[best] as number) !== page) return []
-    return [{ gpa, pid: 0, va: virtualAddress(vpn[best] as number, into) }]
+    const place = { gpa, pid: 0, va: virtualAddress(vpn[best] as number, into) }
+    if (this.#lowestHolder(gpa, length, page, space[best] as number) === page) return [place]
+    return pattern < 0 ? [] : [{ ...place, ambiguity: { key: `${pattern} ${gpa} ${length}`, waits: true } }]
   }
 
   #entryIsBetter(a: number, b: number): boolean {

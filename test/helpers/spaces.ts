@@ -73,8 +73,8 @@ export function scanSpaces(
         const data = Buffer.from(columns.bytes.subarray(from, columns.dataEnd[i])).toString('latin1')
         from = columns.contextEnd[i]!
         const places = joint
-          ? placement.atJoint(address, length, fixed[pattern]!)
-          : placement.inPlace(address, length, fixed[pattern]!)
+          ? placement.atJoint(address, length, pattern, fixed[pattern]!)
+          : placement.inPlace(address, length, pattern, fixed[pattern]!)
         for (const place of places) found.push({ ...place, pattern, length, data })
       }
     },

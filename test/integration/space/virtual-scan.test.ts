@@ -232,6 +232,29 @@ describe('a scan of the kernel', () => {
     expect(matches.map(told)).toEqual(['0 0xffff88800001effd 0x1effd', '0 0xffffc90000000064 0xa064'])
     expect(summary.bytesTotal).toBe(FRAMES * PAGE)
   })
+
+  it('tells a match of variable length once, also near the end of a mapping', async () => {
+    const { path, spaces } = imageOf('kernel', {
+      texts: [
+        [41 * PAGE - 8, 'needle'],
+        [51 * PAGE - 8, 'needle'],
+        [51 * PAGE - 2, 'zzz'],
+      ],
+      processes: [],
+      kernel: [
+        [0xffff_c900_0000_0000n, 40],
+        [0xffff_c900_0010_0000n, 50],
+      ],
+    })
+    const patterns = [{ kind: 'regex', source: 'needle(?:zzz)?' }] as const
+    const { matches } = await scanFile(path, request(spaces, { space: 'kernel', patterns, sort: true }))
+    expect(matches.map(match => `${told(match)} ${match.length}`)).toEqual([
+      // goes on in the direct map only
+      '0 0xffff888000032ff8 0x32ff8 9',
+      '0 0xffffc90000000ff8 0x28ff8 6',
+      '0 0xffffc90000100ff8 0x32ff8 6',
+    ])
+  })
 })
 
 describe('owners', () => {
