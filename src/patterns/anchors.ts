@@ -75,13 +75,16 @@ function worth({ bits, fixed, whole }: Choice): number {
 }
 
 function* choicesOf(steps: readonly Step[]): Generator<Choice> {
+  // whether all before `at` are bytes
+  let fixed = true
   for (let at = 0; at < steps.length; ) {
     let end = at
     while (end < steps.length && isByte(steps[end])) end++
-    if (end > at) yield* rowChoices(steps, at, end)
+    if (end > at) yield* rowChoices(steps, at, end, fixed)
     else {
       const inner = insideOf((steps[at] as Step).node)
       if (inner !== undefined) yield behind(steps.slice(0, at), inner, steps.length === 1)
+      fixed = false
       end++
     }
     at = end
@@ -128,29 +131,35 @@ function behind(steps: readonly Step[], inner: Choice, alone: boolean): Choice {
   }
 }
 
-/** What can be looked for in the bytes `from` ≤ step < `end`. */
-function* rowChoices(steps: readonly Step[], from: number, end: number): Generator<Choice> {
+/** What can be looked for in the bytes `from` ≤ step < `end`; `fixed`: only bytes lie before them. */
+function* rowChoices(steps: readonly Step[], from: number, end: number, fixed: boolean): Generator<Choice> {
   const row = steps.slice(from, end) as ByteStep[]
   const literal = row.length <= MAX_LITERAL_BYTES && row.every(isLiteral)
   if (literal || (row.length <= MAX_MIXED_BYTES && hasLiteralPair(row))) {
-    yield segment(steps, from, row, row.length === steps.length)
+    yield segment(steps, from, row, fixed, row.length === steps.length)
     return
   }
   for (let at = 0; at + 1 < row.length; at++) {
     const window = row.slice(at, at + MAX_MIXED_BYTES)
-    if (hasLiteralPair(window)) yield segment(steps, from + at, window, false)
+    if (hasLiteralPair(window)) yield segment(steps, from + at, window, fixed, false)
     else {
-      const choice = pairs(steps, from + at, row[at] as ByteStep, row[at + 1] as ByteStep)
+      const choice = pairs(steps, from + at, row[at] as ByteStep, row[at + 1] as ByteStep, fixed)
       if (choice !== undefined) yield choice
     }
   }
 }
 
-function segment(steps: readonly Step[], from: number, row: readonly ByteStep[], whole: boolean): Choice {
+function segment(
+  steps: readonly Step[],
+  from: number,
+  row: readonly ByteStep[],
+  fixed: boolean,
+  whole: boolean,
+): Choice {
   return {
     count: 1,
     bits: row.reduce((sum, step) => sum + bitsOf(step), 0),
-    fixed: steps.slice(0, from).every(isByte),
+    fixed,
     whole,
     build: () => [
       {
@@ -163,13 +172,19 @@ function segment(steps: readonly Step[], from: number, row: readonly ByteStep[],
 }
 
 /** A literal byte beside a set: as many pairs of literal bytes. */
-function pairs(steps: readonly Step[], at: number, first: ByteStep, second: ByteStep): Choice | undefined {
+function pairs(
+  steps: readonly Step[],
+  at: number,
+  first: ByteStep,
+  second: ByteStep,
+  fixed: boolean,
+): Choice | undefined {
   const count = first.members.length * second.members.length
   if (count > MAX_PAIRS || !(isLiteral(first) || isLiteral(second))) return undefined
   return {
     count,
     bits: bitsOf(first) + bitsOf(second),
-    fixed: steps.slice(0, at).every(isByte),
+    fixed,
     whole: false,
     build: () => {
       const head = concatOf(steps.slice(0, at + 2).map(step => step.node))

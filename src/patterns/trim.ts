@@ -14,11 +14,15 @@ export const EMPTY: PatternNode = { kind: 'concat', items: [] }
 export function concatOf(items: readonly PatternNode[]): PatternNode {
   const flat = items.flatMap(item => (item.kind === 'concat' ? item.items : [item]))
   const merged: PatternNode[] = []
+  let bytes: number[] | undefined
   for (const item of flat) {
-    const last = merged.at(-1)
-    if (item.kind === 'literal' && last?.kind === 'literal')
-      merged[merged.length - 1] = { kind: 'literal', bytes: last.bytes.concat(item.bytes) }
-    else merged.push(item)
+    if (item.kind !== 'literal') {
+      bytes = undefined
+      merged.push(item)
+    } else if (bytes === undefined) {
+      bytes = [...item.bytes]
+      merged.push({ kind: 'literal', bytes })
+    } else for (const byte of item.bytes) bytes.push(byte)
   }
   return merged.length === 1 ? (merged[0] as PatternNode) : { kind: 'concat', items: merged }
 }
