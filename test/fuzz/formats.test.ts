@@ -193,8 +193,8 @@ describe('mutated blocks end in bytes or in a VmsiftError', () => {
   for (const [name, [codec, packed]] of Object.entries(codecs))
     it(`${name}: ${CASES / 5} cases`, () => {
       const target = new Uint8Array(PAGE)
-      for (let i = 0; i < CASES / 5; i++) {
-        const seed = SEED * 1_000_003 + i
+      /** Decodes one mutated block; returns its time. */
+      const run = (seed: number): number => {
         const { bytes, undo } = mutate(packed, [[0, Math.min(300, packed.length)]], seed)
         const start = performance.now()
         try {
@@ -205,8 +205,12 @@ describe('mutated blocks end in bytes or in a VmsiftError', () => {
         } finally {
           undo()
         }
-        const ms = performance.now() - start
-        if (ms > CASE_MS) throw new Error(`case ${seed} took ${ms} ms`)
+        return performance.now() - start
+      }
+      for (let i = 0; i < CASES / 5; i++) {
+        const seed = SEED * 1_000_003 + i
+        // a busy machine can hold up any case, but hardly the same one twice
+        if (run(seed) > CASE_MS) expect(run(seed), `case ${seed} is slow`).toBeLessThan(CASE_MS)
       }
     }, 120_000)
 })
