@@ -4,7 +4,7 @@ import { hexdump } from '../core/hexdump.js'
 import type { GapReason, MemoryRun } from '../core/memory.js'
 import { findRun } from '../core/runs.js'
 import type { GapEvent, MatchEvent, RuleEvent, SummaryEvent } from '../scan/events.js'
-import type { Owner } from '../space/guest-spaces.js'
+import type { Owner, PageFile } from '../space/guest-spaces.js'
 import type { Colors } from './colors.js'
 import { clip, escapeBytes, escapeText } from './escape.js'
 import type { ScanRenderer } from './scan-renderer.js'
@@ -89,7 +89,7 @@ export class TableRenderer implements ScanRenderer {
     const length = String(event.length).padStart(6)
     const address = cyan(`0x${at.toString(16).padStart(digits, '0')}`)
     const row = `${pid}${address}  ${length}  ${clip(name, RULE_COLUMNS).padEnd(RULE_COLUMNS)}  ${data}\n`
-    const owners = event.owners === undefined ? '' : dim(ownersText(event.owners))
+    const owners = event.owners === undefined ? '' : dim(ownersText(event.owners, event.file))
     if (event.context === undefined) return row + owners
     const room = virtual ? this.#contextBytes : event.gpa - this.#runStart(event.gpa)
     const before = bytesBefore(event.context, event.data, Math.min(this.#contextBytes, room))
@@ -125,13 +125,18 @@ export class TableRenderer implements ScanRenderer {
 }
 
 /** Who maps a match, on a line of its own. */
-function ownersText(owners: readonly Owner[]): string {
-  if (owners.length === 0) return '    no owner\n'
+function ownersText(owners: readonly Owner[], file: PageFile | undefined): string {
+  const of = file === undefined ? '' : `    of ${escapeText(file.path)}${offsetText(file)}\n`
+  if (owners.length === 0) return of === '' ? '    no owner\n' : of
   const shown = owners
     .slice(0, SHOWN_OWNERS)
     .map(({ pid, process, va }) => `${escapeText(process)} (${pid}) at ${hex(va)}`)
   const more = owners.length > SHOWN_OWNERS ? `, and ${owners.length - SHOWN_OWNERS} more` : ''
-  return `    ${shown.join(', ')}${more}\n`
+  return `${of}    ${shown.join(', ')}${more}\n`
+}
+
+function offsetText({ offset }: PageFile): string {
+  return offset === undefined ? '' : ` at ${hex(offset)}`
 }
 
 /** Where the match begins in its context: `most` bytes in, unless memory begins later than that. */

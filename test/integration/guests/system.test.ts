@@ -119,7 +119,7 @@ describeDump('files, sockets, mounts and log', () => {
     const { guest, truth } = dump()
     const reason = withoutLayouts(truth)
     if (reason !== undefined) skip(reason)
-    const { items, problems } = kernelLog(guest.kernel)
+    const { items, problems } = kernelLog(guest.kernel, undefined, guest.memory)
     expect(problems).toEqual([])
     const escaped = (text: string): string =>
       text.replace(/[^\x20-\x7e]|\\/g, byte => `\\x${byte.charCodeAt(0).toString(16).padStart(2, '0')}`)
