@@ -28,6 +28,18 @@ export function escapeText(text: string): string {
   })
 }
 
+// JSON itself escapes C0 and lone surrogates only.
+const UNSAFE_IN_JSON = /[\x7f-\x9f\p{Cf}\p{Zl}\p{Zp}]/gu
+
+/** A value as JSON that is safe on a terminal too: what `escapeText` escapes is written as `\uNNNN`, which means the same to a reader of JSON. */
+export function safeJson(value: unknown): string {
+  return JSON.stringify(value).replace(UNSAFE_IN_JSON, char => {
+    let text = ''
+    for (let i = 0; i < char.length; i++) text += `\\u${char.charCodeAt(i).toString(16).padStart(4, '0')}`
+    return text
+  })
+}
+
 /** A string as one safe line: line breaks and runs of white space become one space. */
 export function oneLine(text: string): string {
   return escapeText(text.replace(/\s+/g, ' ').trim())

@@ -2,6 +2,7 @@
 import { hex } from '../core/address.js'
 import type { GapEvent, MatchEvent, RuleEvent, SummaryEvent } from '../scan/events.js'
 import type { Owner } from '../space/guest-spaces.js'
+import { safeJson } from './escape.js'
 import type { ScanRenderer } from './scan-renderer.js'
 
 const HEX: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
@@ -57,7 +58,7 @@ export class JsonRenderer implements ScanRenderer {
     const space = event.va === undefined ? '' : `,"va":"${hex(event.va)}","pid":${event.pid}`
     const place = `"pa":"0x${event.gpa.toString(16)}"${space},"length":${event.length}`
     const owners = event.owners === undefined ? '' : `,"owners":${ownersText(event.owners)}`
-    const file = event.file === undefined ? '' : `,"file":${JSON.stringify(event.file)}`
+    const file = event.file === undefined ? '' : `,"file":${safeJson(event.file)}`
     return `${this.#head(event)}${place},"data":"${hexBytes(event.data)}"${context}${owners}${file}}\n`
   }
 
@@ -66,7 +67,7 @@ export class JsonRenderer implements ScanRenderer {
     const key = scanner === 'yara' ? `${namespace}\0${rule}\0${pattern}` : `${scanner}\0${rule}`
     let head = this.#heads.get(key)
     if (head === undefined) {
-      head = `${JSON.stringify({ type: 'match', scanner, namespace, rule, pattern }).slice(0, -1)},`
+      head = `${safeJson({ type: 'match', scanner, namespace, rule, pattern }).slice(0, -1)},`
       this.#heads.set(key, head)
     }
     return head
@@ -74,7 +75,7 @@ export class JsonRenderer implements ScanRenderer {
 }
 
 function ownersText(owners: readonly Owner[]): string {
-  return JSON.stringify(owners.map(({ va, ...owner }) => ({ ...owner, va: hex(va) })))
+  return safeJson(owners.map(({ va, ...owner }) => ({ ...owner, va: hex(va) })))
 }
 
 /** Bytes as hexadecimal digits, lower case. */
@@ -87,7 +88,7 @@ export function hexBytes(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex')
 }
 
-/** An object as one line; undefined fields are left out. */
+/** An object as one line, safe on a terminal; undefined fields are left out. */
 export function line(fields: Readonly<Record<string, unknown>>): string {
-  return `${JSON.stringify(fields)}\n`
+  return `${safeJson(fields)}\n`
 }

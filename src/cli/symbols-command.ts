@@ -61,5 +61,5 @@ function json({ name, address, type, module }: KernelSymbol): string {
 
 function row({ name, address, type = '?', module }: KernelSymbol): string {
   const from = module === undefined ? '' : `\t[${escapeText(module)}]`
-  return `${address.toString(16).padStart(16, '0')} ${type} ${escapeText(name)}${from}\n`
+  return `${address.toString(16).padStart(16, '0')} ${escapeText(type)} ${escapeText(name)}${from}\n`
 }

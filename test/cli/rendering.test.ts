@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { clip, escapeBytes, escapeText, oneLine } from '../../src/cli/escape.js'
+import { clip, escapeBytes, escapeText, oneLine, safeJson } from '../../src/cli/escape.js'
 import { formatBytes, formatRate, formatSeconds, plural } from '../../src/cli/units.js'
 import { hexdump } from '../../src/core/hexdump.js'
 
@@ -15,6 +15,13 @@ describe('escaping', () => {
 
   it('escapes controls and what reorders text, and keeps letters', () => {
     expect(escapeText('ключ \u001b]0;x\u0007 \u202eabc\u009b')).toBe('ключ \\x1b]0;x\\x07 \\u{202e}abc\\x9b')
+  })
+
+  it('writes JSON that moves no cursor and means the same', () => {
+    const value = { 'a\x7f': 'b\u009b2J\u202e\u2028\u{e0001}', list: ['\x1b', '\ud800', 'ключ', '\\u009b'] }
+    const text = safeJson(value)
+    expect(text).not.toMatch(/[^\x20-\x7eа-я]/)
+    expect(JSON.parse(text)).toEqual(value)
   })
 
   it('makes one line of several', () => {
