@@ -8,6 +8,7 @@ import type { ScanTask, VirtualContext, WorkerContext } from '../src/scan/messag
 import type { Scanner } from '../src/scan/scanner.js'
 import { EdgeKeeper } from '../src/space/edge-table.js'
 import { LinearMemory } from '../src/space/linear-space.js'
+import { withSwapped } from '../src/space/swapped-memory.js'
 import type { PostBatch } from './batch-writer.js'
 import { type JointScanner, scanJoints } from './joint-scan.js'
 import { type PartitionScanner, scanPartition } from './partition-scan.js'
@@ -30,7 +31,8 @@ export function openVirtual(
   const { compiled, contextBytes, fault } = context
   const { yara, ...plain } = compiled
   const driver = openMemory(context.driver)
-  const memory = rebased(driver, virtual.base)
+  const guest = rebased(driver, virtual.base)
+  const memory = virtual.swapped === undefined ? guest : withSwapped(guest, virtual.swapped)
   const scanners = createScanners(plain)
   const common = {
     control: ControlBlock.attach(context.control),

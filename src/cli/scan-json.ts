@@ -22,6 +22,7 @@ export class JsonRenderer implements ScanRenderer {
         ...(event.gpa === undefined ? { va: hex(event.va), pid: event.pid } : { pa: hex(event.gpa) }),
         length: event.length,
         reason: event.reason,
+        swap: event.gpa === undefined ? event.swap : undefined,
       })
     return line({
       type: 'rule',
@@ -56,7 +57,10 @@ export class JsonRenderer implements ScanRenderer {
   #match(event: MatchEvent): string {
     const context = event.context === undefined ? '' : `,"context":"${hexBytes(event.context)}"`
     const space = event.va === undefined ? '' : `,"va":"${hex(event.va)}","pid":${event.pid}`
-    const place = `"pa":"0x${event.gpa.toString(16)}"${space},"length":${event.length}`
+    const place =
+      event.gpa === undefined
+        ? `"swap":${JSON.stringify(event.swap)}${space},"length":${event.length}`
+        : `"pa":"0x${event.gpa.toString(16)}"${space},"length":${event.length}`
     const owners = event.owners === undefined ? '' : `,"owners":${ownersText(event.owners)}`
     const file = event.file === undefined ? '' : `,"file":${safeJson(event.file)}`
     return `${this.#head(event)}${place},"data":"${hexBytes(event.data)}"${context}${owners}${file}}\n`

@@ -82,7 +82,7 @@ export class TableRenderer implements ScanRenderer {
     const { cyan, dim } = this.#colors
     const virtual = event.va !== undefined
     const digits = virtual ? VIRTUAL_DIGITS : this.#digits
-    const at = event.va ?? BigInt(event.gpa)
+    const at = event.gpa === undefined ? event.va : (event.va ?? BigInt(event.gpa))
     const pid = virtual ? `${String(event.pid).padStart(PID_COLUMNS)}  ` : ''
     const name = escapeText(event.pattern === undefined ? event.rule : `${event.rule} ${event.pattern}`)
     const data = clip(escapeBytes(event.data), DATA_COLUMNS)
@@ -91,7 +91,8 @@ export class TableRenderer implements ScanRenderer {
     const row = `${pid}${address}  ${length}  ${clip(name, RULE_COLUMNS).padEnd(RULE_COLUMNS)}  ${data}\n`
     const owners = event.owners === undefined ? '' : dim(ownersText(event.owners, event.file))
     if (event.context === undefined) return row + owners
-    const room = virtual ? this.#contextBytes : event.gpa - this.#runStart(event.gpa)
+    const room =
+      virtual || event.gpa === undefined ? this.#contextBytes : event.gpa - this.#runStart(event.gpa)
     const before = bytesBefore(event.context, event.data, Math.min(this.#contextBytes, room))
     return row + owners + dim(hexdump(event.context, at - BigInt(before), digits, '    '))
   }

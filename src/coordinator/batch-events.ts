@@ -1,6 +1,6 @@
 /** Columns -> match events: the only place where a match becomes an object. */
 import type { CompiledPattern } from '../scan/compiled-scan.js'
-import type { MatchEvent } from '../scan/events.js'
+import type { MatchEvent, ResidentMatchEvent } from '../scan/events.js'
 import type { Batch } from '../scan/messages.js'
 import type { Owner, PageFile } from '../space/guest-spaces.js'
 import type { Ambiguity, Place } from '../space/placement.js'
@@ -36,7 +36,7 @@ export function* matchesOf(
     const context = withContext ? { context: columns.bytes.subarray(dataEnd, contextEnd) } : undefined
     from = contextEnd
     const pattern = patterns[index]
-    let match: MatchEvent
+    let match: ResidentMatchEvent
     if (pattern !== undefined)
       match = { type: 'match', scanner: pattern.scanner, rule: pattern.rule, ...place, ...context }
     else {
@@ -51,7 +51,7 @@ export function* matchesOf(
 
 /** A match with its owners; in a virtual space, once for each of its places. */
 function* placed(
-  match: MatchEvent,
+  match: ResidentMatchEvent,
   index: number,
   { places, owners, admits }: MatchPlacing,
 ): Generator<MatchEvent> {
@@ -59,8 +59,9 @@ function* placed(
     yield owners === undefined ? match : { ...match, ...owners(match.gpa) }
     return
   }
-  for (const { gpa, pid, va, ambiguity } of places(match.gpa, match.length, index)) {
-    const event = { ...match, gpa, pid, va, ...owners?.(gpa) }
+  for (const { gpa, pid, va, ambiguity, swap } of places(match.gpa, match.length, index)) {
+    const told = { ...match, pid, va, ...owners?.(gpa) }
+    const event: MatchEvent = swap === undefined ? { ...told, gpa } : { ...told, gpa: undefined, swap }
     if (ambiguity === undefined || admits === undefined || admits(event, ambiguity)) yield event
   }
 }

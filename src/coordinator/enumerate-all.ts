@@ -2,7 +2,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { PhysicalMemory } from '../core/memory.js'
 import type { EnumerateTask } from '../scan/messages.js'
-import { type EnumeratedSpace, NOTHING_ABSENT, SpaceEnumerator, type SpaceQuery } from '../space/enumerate.js'
+import {
+  type EnumeratedSpace,
+  NOTHING_ABSENT,
+  NOTHING_SWAPPED,
+  SpaceEnumerator,
+  type SpaceQuery,
+} from '../space/enumerate.js'
 import { NO_EXTENTS } from '../space/extents.js'
 import type { ScanPool } from './pool.js'
 
@@ -14,6 +20,8 @@ const THREADS_PAY_MS = 200
 const MAX_MS = 30_000
 /** Extents of all spaces together at most: 600 MB. What comes after is left out, and told. */
 const MAX_EXTENTS = 1 << 24
+/** Entries of swapped pages of all spaces together: 8 GiB of small pages. The rest are gaps that name no slot. */
+const MAX_SWAPPED = 1 << 21
 
 const NOTHING: EnumeratedSpace = { extents: NO_EXTENTS, absent: NOTHING_ABSENT }
 
@@ -30,9 +38,14 @@ export async function enumerateAll(
   const started = performance.now()
   let next = 0
   let extents = 0
+  let swapped = 0
   const take = (index: number, answer: EnumeratedSpace): void => {
     extents += answer.extents.vpn.length
     answers[index] = extents > MAX_EXTENTS ? NOTHING : answer
+    if (extents > MAX_EXTENTS) return
+    swapped += answer.absent.swapped.vpn.length
+    if (swapped > MAX_SWAPPED)
+      answers[index] = { ...answer, absent: { ...answer.absent, swapped: NOTHING_SWAPPED } }
   }
   const more = (): boolean =>
     next < queries.length && extents <= MAX_EXTENTS && !cancelled() && performance.now() - started < MAX_MS

@@ -10,7 +10,9 @@ import { readVmas } from '../os/linux/vma.js'
 import type { AbsentDecoderName } from '../paging/absent.js'
 import type { PagingMode } from '../paging/mode.js'
 import type { GuestSpaces, PageFile, ProcessSpace, SpaceChoice } from '../space/guest-spaces.js'
+import type { SwapSource } from '../space/swap-source.js'
 import { openGuest } from './guest.js'
+import { swapOpener } from './swapped-spaces.js'
 import type { Target } from './target.js'
 
 /** What was found, and what is to be added to the driver's addresses. */
@@ -19,6 +21,8 @@ export interface FoundSpaces {
   readonly base: number
   /** Names the file of a page in the page cache, where the guest's structures tell it. `gpa` is the guest's own. */
   readonly fileAt?: (gpa: number) => PageFile | undefined
+  /** Opens the guest's swap areas: asked for when a page that was swapped out is met. */
+  readonly swap?: () => SwapSource
 }
 
 /** Mapped areas are kept as pages of this size. */
@@ -51,7 +55,7 @@ export async function findSpaces(target: Target, choice: SpaceChoice): Promise<F
   }
   const absent = decoderOf(kernel.paging)
   const spaces = { mode: kernel.paging, kernelDtb: kernel.dtb, processes: found, absent }
-  return { base, spaces, fileAt: filesOf(kernel) }
+  return { base, spaces, fileAt: filesOf(kernel), swap: swapOpener(kernel, memory) }
 }
 
 /** Looked up when the first match asks; whole frames are asked for again and again. */

@@ -107,6 +107,10 @@ export class ScanSession {
       this.#request.onHint?.(
         `the page tables of ${truncated} address spaces map more than is sensible: part of them is left out`,
       )
+    if (view.leftInSwap > 0 && !cancelled())
+      this.#request.onHint?.(
+        `${view.leftInSwap} pages that memory may hold compressed were left out, they are too many: gaps tell them as swapped`,
+      )
     return view
   }
 
@@ -197,6 +201,11 @@ export class ScanSession {
     const lost = clipRuns(this.#runs, from, end).map((run): Gap => ({ ...run, reason: 'error' }))
     this.#countGaps(virtual === undefined ? lost : virtual.clip(partition, lost))
     virtual?.lose(from, end)
+    if (virtual?.isSwapped(from) === true) {
+      const message = `pages held compressed were given up after ${ATTEMPTS} attempts: ${error.message}`
+      this.#deliver([{ type: 'error', gpa: 0, length: 0, error: { ...error, message } }], () => undefined)
+      return
+    }
     const message = `${hex(from)}-${hex(end)} was given up after ${ATTEMPTS} attempts: ${error.message}`
     const event: ScanEvent = { type: 'error', gpa: from, length: end - from, error: { ...error, message } }
     this.#deliver([event], () => undefined)
@@ -277,7 +286,16 @@ export class ScanSession {
       if (!EXPECTED_GAPS.has(gap.reason)) this.#bytesFailed += gap.length
     }
     const ready = this.#gaps.add(gaps)
-    if (ready.length > 0) this.#deliver(ready.map(gapEvent), () => undefined)
+    if (ready.length > 0) this.#deliver(this.#gapEvents(ready), () => undefined)
+  }
+
+  /** Pages that were brought back from swap have no address of their own: such a gap is told where it lies in processes. */
+  *#gapEvents(gaps: readonly Gap[]): Generator<GapEvent> {
+    const virtual = this.#spaces?.virtual
+    for (const gap of gaps) {
+      if (virtual?.isSwapped(gap.gpa) === true) yield* virtual.gapsInSwap(gap)
+      else yield { type: 'gap', ...gap }
+    }
   }
 
   *#ending(
@@ -287,7 +305,7 @@ export class ScanSession {
     seconds: () => number,
   ): Generator<ScanEvent> {
     yield* this.#heldBack()
-    for (const gap of this.#gaps.drain()) yield gapEvent(gap)
+    yield* this.#gapEvents(this.#gaps.drain())
     let absentBytes = 0
     for (const gap of this.#spaces?.absent() ?? []) {
       absentBytes += gap.length
@@ -339,10 +357,6 @@ function enginesOf({ matcher, yara }: CompiledScan): string {
   if (matcher?.embedded !== undefined) names.push(`embedded ${matcher.embedded.version}`)
   if (yara !== undefined) names.push(`yara-x ${yara.version}`)
   return names.join(', ')
-}
-
-function gapEvent(gap: Gap): GapEvent {
-  return { type: 'gap', ...gap }
 }
 
 function compare(a: bigint, b: bigint): number {

@@ -16,6 +16,9 @@ import type { Owner, PageFile, SpaceChoice } from '../space/guest-spaces.js'
 import type { Neighbourhood } from '../space/joint-plan.js'
 import { type LinearSlot, type LinearTable, layOut, linearExtentAt } from '../space/linear-space.js'
 import { OwnerFinder, type Place, Placement, virtualAddress } from '../space/placement.js'
+import { plainGaps } from '../space/swap-gaps.js'
+import { mergeExtents } from '../space/swap-in.js'
+import type { SwappedRange } from '../space/swapped-memory.js'
 import {
   type DistinctTable,
   distinctTables,
@@ -28,6 +31,7 @@ import { enumerateAll } from './enumerate-all.js'
 import type { FoundSpaces } from './guest-spaces.js'
 import type { ScanPool } from './pool.js'
 import { jointPartitions, linearPartitions } from './space-partitions.js'
+import { bringBack, type SwappedSpaces } from './swapped-spaces.js'
 import type { Target } from './target.js'
 
 /** What the spaces of a guest are, once they are enumerated. */
@@ -38,6 +42,7 @@ export class SpaceView {
   readonly #choice: SpaceChoice
   readonly #tables: readonly DistinctTable[]
   readonly #found: readonly EnumeratedSpace[]
+  readonly #swapped: SwappedSpaces | undefined
   readonly #owners: OwnerFinder
   readonly #virtual: VirtualSide | undefined
   readonly #fileAt: FoundSpaces['fileAt']
@@ -48,10 +53,12 @@ export class SpaceView {
     choice: SpaceChoice,
     tables: readonly DistinctTable[],
     found: readonly EnumeratedSpace[],
+    swapped: SwappedSpaces | undefined,
     truncated: number,
     virtual: VirtualSide | undefined,
     fileAt: FoundSpaces['fileAt'],
   ) {
+    this.#swapped = swapped
     this.#fileAt = fileAt
     this.#map = map
     this.#base = base
@@ -66,6 +73,7 @@ export class SpaceView {
       extents: map.map.start.length,
       joints: joints === undefined ? 0 : joints.flags.length,
       jointBytes: joints?.base.at(-1) ?? 0,
+      swappedBytes: virtual?.swappedBytes ?? 0,
       truncated,
     }
   }
@@ -73,7 +81,7 @@ export class SpaceView {
   /** Enumerates what the request is about: with owners everything, else what is scanned. */
   static async open(
     target: Target,
-    { spaces, base, fileAt }: FoundSpaces,
+    { spaces, base, fileAt, swap }: FoundSpaces,
     request: { readonly space: SpaceChoice; readonly owners: boolean; readonly contextBytes: number },
     compiled: CompiledScan,
     pool: ScanPool,
@@ -101,15 +109,29 @@ export class SpaceView {
     const all = await enumerateAll(pool, rebased(target.memory, base), common, queries, jobs, cancelled)
     const kernel = withKernel ? all[0]?.extents : undefined
     const found = withKernel ? all.slice(1) : all
+    const memory = base === 0 ? target.runs : target.runs.map(run => ({ ...run, gpa: run.gpa + base }))
+    const swapped =
+      choice === 'physical' || choice === 'kernel' || swap === undefined
+        ? undefined
+        : await bringBack(swap, found, spaces.mode, memory, cancelled)
     const map = mapSpaces(tables, {
       ...(kernel && { kernel }),
-      processes: found.map(({ extents }) => extents),
+      processes: found.map(({ extents }, index) => {
+        const back = swapped?.spaces[index]?.extents
+        return back === undefined ? extents : mergeExtents(extents, back)
+      }),
     })
     const truncated = all.filter(({ extents }) => extents.truncated).length
-    const memory = base === 0 ? target.runs : target.runs.map(run => ({ ...run, gpa: run.gpa + base }))
     const virtual =
-      choice === 'physical' ? undefined : new VirtualSide(map, choice, memory, compiled, contextBytes, base)
-    return new SpaceView(map, base, choice, tables, found, truncated, virtual, fileAt)
+      choice === 'physical'
+        ? undefined
+        : new VirtualSide(map, choice, memory, compiled, contextBytes, base, swapped)
+    return new SpaceView(map, base, choice, tables, found, swapped, truncated, virtual, fileAt)
+  }
+
+  /** Pages that memory may hold compressed and that were left out: too many, or not done in time. */
+  get leftInSwap(): number {
+    return this.#swapped?.swapIn.leftOut ?? 0
   }
 
   /** The plan and its matches, when a virtual space is scanned. */
@@ -120,7 +142,7 @@ export class SpaceView {
   /** Who maps a byte of physical memory, and whose file it is; in a physical scan, at the driver's address. */
   ownersOf(gpa: number): { readonly owners: readonly Owner[]; readonly file?: PageFile } {
     const address = this.#choice === 'physical' ? gpa + this.#base : gpa
-    const file = this.#fileAt?.(address)
+    const file = this.#virtual?.isSwapped(gpa) === true ? undefined : this.#fileAt?.(address)
     return { owners: this.#owners.ownersOf(address), ...(file && { file }) }
   }
 
@@ -131,16 +153,21 @@ export class SpaceView {
     const firstProcess = this.#map.spaces.findIndex(({ kind }) => kind === 'process')
     for (const [index, { absent }] of this.#found.entries()) {
       if (this.#virtual.plan.selected[firstProcess + index] !== 1) continue
+      const { vpn, pages, reason, area, slot } = this.#swapped?.spaces[index]?.gaps ?? plainGaps(absent)
       for (const { pid } of this.#tables[index]?.owners ?? []) {
         if (only !== undefined && pid !== only) continue
-        for (let i = 0; i < absent.vpn.length; i++)
+        for (let i = 0; i < vpn.length; i++) {
+          const named = area[i] as number
+          const name = named === 0 ? undefined : this.#swapped?.swapIn.areaName(named - 1)
           yield {
             type: 'gap',
             pid,
-            va: virtualAddress(absent.vpn[i] as number, 0),
-            length: (absent.pages[i] as number) * 4096,
-            reason: ABSENT_REASONS[absent.reason[i] as number] ?? 'not-present',
+            va: virtualAddress(vpn[i] as number, 0),
+            length: (pages[i] as number) * 4096,
+            reason: ABSENT_REASONS[reason[i] as number] ?? 'not-present',
+            ...(name !== undefined && { swap: { area: name, slot: slot[i] as number } }),
           }
+        }
       }
     }
   }
@@ -155,6 +182,8 @@ export class VirtualSide {
   readonly #fixed: readonly boolean[]
   readonly #base: number
   readonly #edges: EdgeTable | undefined
+  readonly #swapped: SwappedSpaces | undefined
+  readonly #range: SwappedRange | undefined
   readonly #linear: { readonly table: LinearTable; readonly slots: readonly LinearSlot[] } | undefined
   /** Up to where each partition of frames is told. */
   readonly #told = new Map<number, number>()
@@ -166,11 +195,16 @@ export class VirtualSide {
     compiled: CompiledScan,
     contextBytes: number,
     base: number,
+    swapped?: SwappedSpaces,
   ) {
     this.#map = map
     this.#choice = choice
     this.#base = base
-    this.plan = planVirtual(map, choice, memory, neighbourhoodOf(compiled, contextBytes))
+    this.#swapped = swapped
+    this.#range = swapped?.swapIn.range()
+    const range = this.#range
+    const runs = range === undefined ? memory : [...memory, { gpa: range.gpa, length: range.bytes.length }]
+    this.plan = planVirtual(map, choice, runs, neighbourhoodOf(compiled, contextBytes))
     this.#edges = edgeTable(this.plan.joints)
     this.#placement = new Placement(map, this.plan, choice)
     this.#fixed = compiled.patterns.map(p => p.minBytes === p.maxBytes && !hasAssertions(p.node))
@@ -192,7 +226,18 @@ export class VirtualSide {
       ...(this.#edges && { edges: this.#edges }),
       plainPatterns: behindBytes === 0 && this.#fixed.every(Boolean),
       ...(this.#linear && { linear: this.#linear.table }),
+      ...(this.#range && { swapped: this.#range }),
     }
+  }
+
+  /** Bytes of pages that were brought back from swap. */
+  get swappedBytes(): number {
+    return this.#range?.bytes.length ?? 0
+  }
+
+  /** Whether an address is made up, for a page that was brought back from swap. */
+  isSwapped(gpa: number): boolean {
+    return this.#range !== undefined && gpa >= this.#range.gpa
   }
 
   /** Partitions behind those of the frames; `first` is the first one's index. */
@@ -205,7 +250,16 @@ export class VirtualSide {
   }
 
   /** Places of a match of `partition`. */
-  placesOf({ area }: Partition, address: number, length: number, pattern: number): readonly Place[] {
+  placesOf(partition: Partition, address: number, length: number, pattern: number): readonly Place[] {
+    const places = this.#placesOf(partition, address, length, pattern)
+    if (this.#range === undefined) return places
+    return places.map(place => {
+      const swap = this.#swapped?.swapIn.locate(place.gpa)
+      return swap === undefined ? place : { ...place, swap }
+    })
+  }
+
+  #placesOf({ area }: Partition, address: number, length: number, pattern: number): readonly Place[] {
     const fixed = this.#fixed[pattern] ?? false
     if (area === 'joints') return this.#placement.atJoint(address, length, pattern, fixed)
     if (area === undefined) return this.#placement.inPlace(address, length, pattern, fixed)
@@ -242,6 +296,21 @@ export class VirtualSide {
   /** Frames that were given up: what joints need of them was not kept. */
   lose(from: number, to: number): void {
     if (this.#edges !== undefined) new EdgeKeeper(this.#edges, this.plan.joints).lose(from, to)
+  }
+
+  /** A gap in pages that were brought back: where it lies in each process. */
+  *gapsInSwap({ gpa, length, reason }: Gap): Generator<VirtualGapEvent> {
+    const { start, end, vpn, space } = this.#map.map
+    for (let i = 0; i < start.length; i++) {
+      const from = Math.max(gpa, start[i] as number)
+      const to = Math.min(gpa + length, end[i] as number)
+      const index = space[i] as number
+      if (from >= to || this.plan.selected[index] !== 1) continue
+      const va = virtualAddress(vpn[i] as number, from - (start[i] as number))
+      for (const { pid } of this.#map.spaces[index]?.owners ?? [])
+        if (typeof this.#choice !== 'object' || this.#choice.pid === pid)
+          yield { type: 'gap', pid, va, length: to - from, reason }
+    }
   }
 
   /** The part of physical gaps that is mapped; gaps met elsewhere were told by the frames. */

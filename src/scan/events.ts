@@ -2,12 +2,14 @@
 import type { ErrorRecord } from '../core/errors.js'
 import type { Gap, GapReason } from '../core/memory.js'
 import type { Owner, PageFile } from '../space/guest-spaces.js'
+import type { SwapLocation } from '../space/swap-source.js'
 import type { RuleHit } from './scanner.js'
 
 /** Bytes of a match that are kept in `data` at most. */
 export const MAX_DATA_BYTES = 64
 
-export interface MatchEvent {
+/** What every match tells. */
+interface MatchFields {
   readonly type: 'match'
   readonly scanner: 'text' | 'bytes' | 'regex' | 'yara'
   /** The pattern as it was given, or the YARA rule's name. */
@@ -16,13 +18,9 @@ export interface MatchEvent {
   readonly namespace?: string
   /** YARA only: the string's identifier, `$a`. */
   readonly pattern?: string
-  readonly gpa: number
   readonly length: number
   /** The first bytes of the match, at most `MAX_DATA_BYTES`. Owned by the receiver. */
   readonly data: Uint8Array
-  /** In a virtual space: whose (the kernel's is 0), and where. `gpa` is that of the first byte. */
-  readonly pid?: number
-  readonly va?: bigint
   /** With `owners`: every process and kernel address that maps the first byte, ascending by pid and address. */
   readonly owners?: readonly Owner[]
   /** With `owners`: the file in the page cache to which the first byte belongs. */
@@ -30,6 +28,25 @@ export interface MatchEvent {
   /** With `contextBytes`: bytes before, the match (at most `MAX_DATA_BYTES` of it) and bytes behind. */
   readonly context?: Uint8Array
 }
+
+/** A match whose first byte stands in the guest's memory, at `gpa`. */
+export interface ResidentMatchEvent extends MatchFields {
+  readonly gpa: number
+  readonly swap?: undefined
+  /** In a virtual space: whose (the kernel's is 0), and where. */
+  readonly pid?: number
+  readonly va?: bigint
+}
+
+/** In a virtual space: the page of the first byte is swapped out, held compressed in memory, and has no address there. */
+export interface SwappedMatchEvent extends MatchFields {
+  readonly gpa?: undefined
+  readonly swap: SwapLocation
+  readonly pid: number
+  readonly va: bigint
+}
+
+export type MatchEvent = ResidentMatchEvent | SwappedMatchEvent
 
 export interface RuleEvent extends RuleHit {
   readonly type: 'rule'
@@ -52,6 +69,8 @@ export interface VirtualGapEvent {
   readonly va: bigint
   readonly length: number
   readonly reason: GapReason
+  /** With reason `swapped`, where it is known: the first page's place; each page behind it is in the slot that follows. */
+  readonly swap?: SwapLocation
 }
 
 export type GapEvent = PhysicalGapEvent | VirtualGapEvent
@@ -109,6 +128,8 @@ export interface SpaceCounts {
   /** Distinct regions around joints that were scanned, and their bytes. */
   readonly joints: number
   readonly jointBytes: number
+  /** Bytes of swapped-out pages that were held compressed in memory and scanned, each slot once. */
+  readonly swappedBytes: number
   /** Spaces that map more than a bound allows, or whose tables took too long: something of them is missing. */
   readonly truncated: number
 }

@@ -5,6 +5,7 @@ import type { EdgeTable } from '../space/edge-table.js'
 import type { EnumeratedSpace, SpaceQuery, TableRules } from '../space/enumerate.js'
 import type { JointTable } from '../space/joint-table.js'
 import type { LinearTable } from '../space/linear-space.js'
+import type { SwappedRange } from '../space/swapped-memory.js'
 import type { CompiledScan } from './compiled-scan.js'
 import type { Packed } from './context.js'
 import type { ControlBlock } from './control.js'
@@ -42,6 +43,8 @@ export interface VirtualContext {
   readonly plainPatterns: boolean
   /** With YARA rules. */
   readonly linear?: LinearTable
+  /** Pages that were brought back from swap, on top of the driver's memory. */
+  readonly swapped?: SwappedRange
 }
 
 /** Some address spaces to enumerate. */

@@ -35,11 +35,22 @@ export interface AbsentColumns {
   readonly pages: Float64Array
   /** Index into `ABSENT_REASONS`. */
   readonly reason: Uint32Array
+  /** The entries of swapped pages, one a page of the mode, ascending; not all of them where there are too many. */
+  readonly swapped: SwapEntryColumns
+}
+
+/** Entries of the last page tables that stand for swapped pages. */
+export interface SwapEntryColumns {
+  /** Page number (4 KiB). */
+  readonly vpn: Float64Array
+  readonly low: Uint32Array
+  readonly high: Uint32Array
 }
 
 export const ABSENT_REASONS: readonly GapReason[] = ['not-present', 'swapped', 'unreadable']
 const ABSENT_NOT_PRESENT = 0
-const ABSENT_SWAPPED = 1
+/** Index of `swapped` in `ABSENT_REASONS`. */
+export const ABSENT_SWAPPED = 1
 const ABSENT_UNREADABLE = 2
 
 export interface EnumeratedSpace {
@@ -50,6 +61,8 @@ export interface EnumeratedSpace {
 /** Absent ranges of one space at most; walks made for them at most. */
 const MAX_ABSENT = 1 << 18
 const MAX_WALKS = 1 << 22
+/** Entries of swapped pages that are kept of one space: 4 GiB of small pages. */
+const MAX_SWAPPED = 1 << 20
 /** Hostile tables can take a second each: after so long, what is left is told as truncated. */
 const MAX_MS = 20_000
 
@@ -127,6 +140,7 @@ export class SpaceEnumerator {
     const broken = result === TABLE_OUTSIDE || result === TABLE_UNREADABLE
     const reason = result === SWAPPED ? ABSENT_SWAPPED : broken ? ABSENT_UNREADABLE : ABSENT_NOT_PRESENT
     collector.add(at, next - at, reason)
+    if (reason === ABSENT_SWAPPED) collector.addEntry(at, walker.low, walker.high)
     return next
   }
 }
@@ -139,6 +153,9 @@ class AbsentCollector {
   readonly #vpn = new GrowingDoubles()
   readonly #pages = new GrowingDoubles()
   readonly #reason = new GrowingWords()
+  readonly #entryVpn = new GrowingDoubles()
+  readonly #entryLow = new GrowingWords()
+  readonly #entryHigh = new GrowingWords()
 
   add(vpn: number, pages: number, reason: number): void {
     const last = this.#vpn.count - 1
@@ -152,13 +169,33 @@ class AbsentCollector {
     this.#reason.push(reason)
   }
 
+  /** The entry of a swapped page. */
+  addEntry(vpn: number, low: number, high: number): void {
+    if (this.#entryVpn.count >= MAX_SWAPPED) return
+    this.#entryVpn.push(vpn)
+    this.#entryLow.push(low)
+    this.#entryHigh.push(high)
+  }
+
   finish(): AbsentColumns {
     return {
       vpn: this.#vpn.view().slice(),
       pages: this.#pages.view().slice(),
       reason: this.#reason.view().slice(),
+      swapped: {
+        vpn: this.#entryVpn.view().slice(),
+        low: this.#entryLow.view().slice(),
+        high: this.#entryHigh.view().slice(),
+      },
     }
   }
+}
+
+/** No swapped pages. */
+export const NOTHING_SWAPPED: SwapEntryColumns = {
+  vpn: new Float64Array(0),
+  low: new Uint32Array(0),
+  high: new Uint32Array(0),
 }
 
 /** No absent parts. */
@@ -166,4 +203,5 @@ export const NOTHING_ABSENT: AbsentColumns = {
   vpn: new Float64Array(0),
   pages: new Float64Array(0),
   reason: new Uint32Array(0),
+  swapped: NOTHING_SWAPPED,
 }

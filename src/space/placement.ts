@@ -3,6 +3,7 @@ import { PAGE_BYTES } from '../core/address.js'
 import type { Owner, SpaceChoice } from './guest-spaces.js'
 import { gpaInRegion, regionAt } from './joint-table.js'
 import { ReverseMap } from './reverse-map.js'
+import type { SwapLocation } from './swap-source.js'
 import type { PlannedSpace, SpaceMap, VirtualPlan } from './virtual-plan.js'
 
 /** Owners told of one match at most, and kernel addresses among them: the kernel maps some pages tens of thousands of times. */
@@ -23,6 +24,8 @@ export interface Place {
   readonly pid: number
   readonly va: bigint
   readonly ambiguity?: Ambiguity
+  /** The byte's page was brought back from here: its `gpa` is made up. */
+  readonly swap?: SwapLocation
 }
 
 /** Answers who owns a physical address. */

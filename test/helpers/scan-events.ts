@@ -3,11 +3,21 @@
 import type { ScanRequest } from '../../src/coordinator/request.js'
 import { scan } from '../../src/coordinator/scan.js'
 import { openTarget } from '../../src/coordinator/target.js'
-import type { ErrorEvent, GapEvent, MatchEvent, ScanEvent, SummaryEvent } from '../../src/scan/events.js'
+import type {
+  ErrorEvent,
+  GapEvent,
+  ResidentMatchEvent,
+  ScanEvent,
+  SummaryEvent,
+  SwappedMatchEvent,
+} from '../../src/scan/events.js'
 
 export interface ScanOutcome {
   readonly events: ScanEvent[]
-  readonly matches: MatchEvent[]
+  /** In the guest's memory. */
+  readonly matches: ResidentMatchEvent[]
+  /** In pages that were swapped out. */
+  readonly swapped: SwappedMatchEvent[]
   readonly gaps: GapEvent[]
   readonly errors: ErrorEvent[]
   readonly summary: SummaryEvent
@@ -30,7 +40,8 @@ export function outcomeOf(events: ScanEvent[]): ScanOutcome {
   return {
     events,
     summary,
-    matches: events.filter(event => event.type === 'match'),
+    matches: events.filter(event => event.type === 'match').filter(match => match.swap === undefined),
+    swapped: events.filter(event => event.type === 'match').filter(match => match.swap !== undefined),
     gaps: events.filter(event => event.type === 'gap'),
     errors: events.filter(event => event.type === 'error'),
   }

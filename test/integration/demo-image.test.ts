@@ -39,5 +39,5 @@ async function addresses(patterns: readonly PatternSpec[]): Promise<string[]> {
   const events = await lastValueFrom(scan(target, { patterns, sort: true }).pipe(toArray()))
   const summary = events.at(-1)
   expect(summary).toMatchObject({ type: 'summary', complete: true, bytesUnread: 0 })
-  return events.filter(event => event.type === 'match').map(match => hex(match.gpa))
+  return events.filter(event => event.type === 'match').map(match => hex(match.gpa!))
 }

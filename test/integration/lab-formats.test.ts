@@ -6,9 +6,9 @@ import { lastValueFrom, toArray } from 'rxjs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
   type GapEvent,
-  type MatchEvent,
   openTarget,
   type PatternSpec,
+  type ResidentMatchEvent,
   type ScanTuning,
   type SummaryEvent,
   scan,
@@ -26,7 +26,7 @@ const MEMORY_BYTES = MEMORY_MB << 20
 const COMMON = ['Linux version', 'swapper/0', 'GPL', 'BOOT_IMAGE', 'vmsift-marker:', '/bin/busybox']
 
 interface Found {
-  readonly matches: readonly MatchEvent[]
+  readonly matches: readonly ResidentMatchEvent[]
   readonly gaps: readonly GapEvent[]
   readonly summary: SummaryEvent
 }
@@ -164,7 +164,7 @@ async function scanFile(
   expect(events.filter(event => event.type === 'error')).toEqual([])
   expect(summary.bytesTotal).toBe(target.bytes)
   return {
-    matches: events.filter(event => event.type === 'match'),
+    matches: events.filter(event => event.type === 'match').filter(match => match.swap === undefined),
     gaps: events.filter(event => event.type === 'gap'),
     summary,
   }
@@ -221,8 +221,8 @@ function crosses({ segments }: Marker, size: number): boolean {
   return Math.floor(only.gpa / size) !== Math.floor((only.gpa + only.length - 1) / size)
 }
 
-function groupByRule(matches: readonly MatchEvent[]): Map<string, MatchEvent[]> {
-  const groups = new Map<string, MatchEvent[]>()
+function groupByRule(matches: readonly ResidentMatchEvent[]): Map<string, ResidentMatchEvent[]> {
+  const groups = new Map<string, ResidentMatchEvent[]>()
   for (const match of matches) {
     const group = groups.get(match.rule)
     if (group === undefined) groups.set(match.rule, [match])

@@ -126,7 +126,7 @@ describe('the block loop', () => {
         [...new Set(expected)].sort(),
       )
       for (const match of found.matches)
-        expect([...match.data]).toEqual(image.slice(match.gpa, match.gpa + match.length))
+        expect([...match.data]).toEqual(image.slice(match.gpa!, match.gpa! + match.length))
       expect(totalBytes(found.gaps)).toBe(unread)
       expect(found.scannedBytes + unread).toBe(totalBytes(runs))
     })

@@ -26,8 +26,8 @@ describe('a sorted scan', () => {
     let seen = 0
     for await (const event of scanIterable(target, { patterns: every, jobs: 4, sort: true, tuning })) {
       if (event.type !== 'match') continue
-      if (event.gpa <= last) throw new Error(`out of order: ${event.gpa} behind ${last}`)
-      last = event.gpa
+      if (event.gpa! <= last) throw new Error(`out of order: ${event.gpa!} behind ${last}`)
+      last = event.gpa!
       seen++
     }
     expect(seen).toBe(3 * MIB)

@@ -63,11 +63,15 @@ export class Swap {
     return place === undefined ? undefined : this.pageAt(place)
   }
 
+  /** Whether pages of an area may be held in memory: it is a zram disk. */
+  mayHold({ kind, disk, diskPrivate }: SwapArea): boolean {
+    return kind === 'partition' && diskPrivate !== undefined && /^zram\d+$/.test(disk ?? '')
+  }
+
   /** The page in a slot. */
   pageAt(place: SwapPlace): SwappedPage {
     const { area, offset } = place
-    if (area.kind !== 'partition' || area.diskPrivate === undefined || !/^zram\d+$/.test(area.disk ?? ''))
-      return { place, missing: 'on-disk' }
+    if (area.diskPrivate === undefined || !this.mayHold(area)) return { place, missing: 'on-disk' }
     const disk = this.#disk(area.diskPrivate)
     if (disk === undefined) return { place, missing: 'no-types' }
     const pageBytes = 2 ** this.#kernel.paging.pageShift
