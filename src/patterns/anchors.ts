@@ -22,6 +22,8 @@ export interface Anchor {
 const MAX_LITERAL_BYTES = 256
 /** Longest row with sets in it. */
 const MAX_MIXED_BYTES = 16
+/** Bytes on either side of a pair that are looked at with it. */
+const MAX_CHECKED_BYTES = 6
 /** A literal byte beside a set of so many members is looked for as so many pairs. */
 const MAX_PAIRS = 64
 /** More anchors than this are no help. */
@@ -39,6 +41,8 @@ const MAX_STEPS = 4096
 interface Step {
   readonly node: PatternNode
   readonly members?: readonly number[]
+  /** What is no byte: the byte before whatever follows is of this set all the same (`\w+@`: a letter stands before the @). */
+  readonly last?: ByteStep
 }
 interface ByteStep extends Step {
   readonly members: readonly number[]
@@ -171,7 +175,7 @@ function segment(
   }
 }
 
-/** A literal byte beside a set: as many pairs of literal bytes. */
+/** A literal byte beside a set: as many pairs of literal bytes, checked together with the bytes around them. */
 function pairs(
   steps: readonly Step[],
   at: number,
@@ -181,9 +185,11 @@ function pairs(
 ): Choice | undefined {
   const count = first.members.length * second.members.length
   if (count > MAX_PAIRS || !(isLiteral(first) || isLiteral(second))) return undefined
+  const before = bytesBefore(steps, at)
+  const behind = bytesBehind(steps, at + 2)
   return {
     count,
-    bits: bitsOf(first) + bitsOf(second),
+    bits: [first, second, ...before, ...behind].reduce((sum, step) => sum + bitsOf(step), 0),
     fixed,
     whole: false,
     build: () => {
@@ -193,6 +199,29 @@ function pairs(
       )
     },
   }
+}
+
+/** Up to `MAX_CHECKED_BYTES` bytes before `at`. */
+function bytesBefore(steps: readonly Step[], at: number): ByteStep[] {
+  const bytes: ByteStep[] = []
+  for (let i = at - 1; i >= 0 && bytes.length < MAX_CHECKED_BYTES; i--) {
+    const step = steps[i] as Step
+    const byte = isByte(step) ? step : step.last
+    if (byte !== undefined) bytes.unshift(byte)
+    if (!isByte(step)) break
+  }
+  return bytes
+}
+
+/** Up to `MAX_CHECKED_BYTES` bytes from `at` on. */
+function bytesBehind(steps: readonly Step[], at: number): ByteStep[] {
+  const bytes: ByteStep[] = []
+  for (let i = at; bytes.length < MAX_CHECKED_BYTES; i++) {
+    const step = steps[i]
+    if (!isByte(step)) break
+    bytes.push(step)
+  }
+  return bytes
 }
 
 function addSteps(node: PatternNode, steps: Step[]): void {
@@ -229,7 +258,9 @@ function addRepeat(node: Extract<PatternNode, { kind: 'repeat' }>, steps: Step[]
     }
   if (copies === min && max === min) return
   const rest = max === undefined ? {} : { max: max - copies }
-  steps.push({ node: { kind: 'repeat', item, min: min - copies, ...rest } })
+  const before = steps.at(-1)
+  const last = min > 0 && lengthsOf(item).max === 1 && isByte(before) ? { last: before } : {}
+  steps.push({ node: { kind: 'repeat', item, min: min - copies, ...rest }, ...last })
 }
 
 function isByte(step: Step | undefined): step is ByteStep {
