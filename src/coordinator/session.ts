@@ -17,11 +17,10 @@ import type { RuleHit } from '../scan/scanner.js'
 import { type MatchPlacing, matchesOf } from './batch-events.js'
 import { ATTEMPTS, Flights } from './flights.js'
 import { GapJoiner } from './gap-joiner.js'
-import { findSpaces } from './guest-spaces.js'
 import { OnceOnly } from './once-only.js'
 import { ScanPool } from './pool.js'
 import { checkRequest, jobsFor, type ScanRequest, type Shape, shapeOf } from './request.js'
-import { SpaceView } from './space-view.js'
+import type { SpaceView } from './space-view.js'
 import type { Target } from './target.js'
 import { VERSION } from './version.js'
 
@@ -98,6 +97,11 @@ export class ScanSession {
   async #openSpaces(pool: ScanPool, compiled: CompiledScan, jobs: number): Promise<SpaceView | undefined> {
     const { space = 'physical', owners = false, contextBytes = 0, tuning } = this.#request
     if (space === 'physical' && !owners) return undefined
+    // loaded when needed: all that knows of guests is not for plain scans to wait for
+    const [{ findSpaces }, { SpaceView }] = await Promise.all([
+      import('./guest-spaces.js'),
+      import('./space-view.js'),
+    ])
     const found = tuning?.spaces ?? (await findSpaces(this.#target, space))
     const asked = { space, owners, contextBytes }
     const cancelled = (): boolean => this.#stop || this.#request.signal?.aborted === true
