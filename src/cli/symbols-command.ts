@@ -12,7 +12,8 @@ import { outputFor } from './output.js'
 import { line } from './scan-json.js'
 
 const HELP = `
-All of them, as /proc/kallsyms prints them, or those with the given names.
+All of them, as /proc/kallsyms prints them, or those with the given names: exit code 2 when the kernel lacks one of
+them; the others are printed.
 
 Examples:
   vmsift symbols memory.lime init_task linux_banner
@@ -33,26 +34,26 @@ function symbolsCommand(path: string, names: readonly string[], options: GuestOp
   return withGuest(path, options, async guest => {
     const output = outputFor(undefined)
     const render = options.json === true ? json : row
-    for (const symbol of names.length === 0 ? guest.symbols() : named(guest, names)) {
+    const missing: string[] = []
+    for (const symbol of names.length === 0 ? guest.symbols() : named(guest, names, missing)) {
       const full = output.write(render(symbol))
       if (full !== undefined) await full
     }
     await output.end()
+    if (missing.length > 0)
+      throw new VmsiftError('bad-argument', `the kernel has no symbol ${missing.join(', ')}`, {
+        detail: { missing },
+      })
     return EXIT.done
   })
 }
 
-function* named(guest: LinuxGuest, names: readonly string[]): Generator<KernelSymbol> {
-  const missing: string[] = []
+function* named(guest: LinuxGuest, names: readonly string[], missing: string[]): Generator<KernelSymbol> {
   for (const name of names) {
     const found = guest.symbolsNamed(name)
     if (found.length === 0) missing.push(name)
     yield* found
   }
-  if (missing.length > 0)
-    throw new VmsiftError('bad-argument', `the kernel has no symbol ${missing.join(', ')}`, {
-      detail: { missing },
-    })
 }
 
 function json({ name, address, type, module }: KernelSymbol): string {

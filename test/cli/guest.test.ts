@@ -152,6 +152,10 @@ describe('mistakes', () => {
 
   it('names a symbol that is not there', async () => {
     await refused(/no symbol no_such/, 'symbols', IMAGE, 'no_such')
+    const some = await runCli('symbols', IMAGE, 'no_such', 'init_task')
+    expect(some.stdout).toMatch(/^[0-9a-f]{16} D init_task\n$/)
+    expect(some.stderr).toBe('vmsift: the kernel has no symbol no_such\n')
+    expect(some.code).toBe(2)
     await refused(/no symbol no_such/, 'read', IMAGE, 'no_such')
   })
 
