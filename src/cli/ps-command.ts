@@ -45,7 +45,7 @@ export const define = listCommand<Row, PsOptions>({
     gid: process.gid,
     state: process.state,
     startSeconds: process.startTime?.sinceBoot,
-    startTime: startText(process),
+    startTime: wallClock(process),
     kernelThread: process.kernelThread,
     arguments: process.commandLine.kind === 'read' ? process.commandLine.arguments : null,
     namespacePids: process.namespacePids,
@@ -84,9 +84,13 @@ function checked(guest: LinuxGuest): Listing<Row> {
 
 function startText({ startTime }: LinuxProcess): string | undefined {
   if (startTime === undefined) return undefined
-  const { unixSeconds, sinceBoot } = startTime
-  if (unixSeconds === undefined) return `boot + ${sinceBoot.toFixed(2)} s`
-  return `${new Date(unixSeconds * 1000).toISOString().slice(0, 19)}Z`
+  return wallClock({ startTime }) ?? `boot + ${startTime.sinceBoot.toFixed(2)} s`
+}
+
+/** Absent where nothing tells when the guest was booted. */
+function wallClock({ startTime }: Pick<LinuxProcess, 'startTime'>): string | undefined {
+  const seconds = startTime?.unixSeconds
+  return seconds === undefined ? undefined : `${new Date(seconds * 1000).toISOString().slice(0, 19)}Z`
 }
 
 function commandText({ commandLine, kernelThread }: LinuxProcess): string {
