@@ -5,6 +5,7 @@ import type { Target } from '../coordinator/target.js'
 import type { LinuxGuest } from '../introspect/linux-guest.js'
 import type { Listing, Problem } from '../os/linux/problem.js'
 import { EXIT } from './exit-codes.js'
+import { symbolsOption } from './symbols-option.js'
 import { addTargetOptions, openOptions, type TargetOptions } from './targets.js'
 import { tell } from './tell.js'
 import { plural } from './units.js'
@@ -21,10 +22,7 @@ const TOLD_PROBLEMS = 5
 /** Adds what every command on a guest's system has. */
 export function addGuestOptions(command: Command): Command {
   return addTargetOptions(command)
-    .option(
-      '--symbols <path>',
-      'System.map, ISF JSON or a folder of them, where the guest alone does not tell enough (or $VMSIFT_SYMBOLS)',
-    )
+    .addOption(symbolsOption())
     .option('--json', 'one JSON object a line')
     .option('-q, --quiet', 'no warnings')
 }

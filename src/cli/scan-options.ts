@@ -8,6 +8,7 @@ import { parseCount, parseRange } from './numbers.js'
 import { parsePid } from './pid-option.js'
 import type { ProgressOptions } from './progress.js'
 import type { PatternOptions } from './scan-patterns.js'
+import { symbolsOption } from './symbols-option.js'
 import { addTargetOptions, type TargetOptions } from './targets.js'
 
 const MAX_JOBS = 256
@@ -18,6 +19,7 @@ export interface ScanOptions extends PatternOptions, TargetOptions, ProgressOpti
   readonly space: string
   readonly range?: string
   readonly owners?: boolean
+  readonly symbols?: string
   readonly pause?: boolean
   readonly jobs?: string
   readonly limit?: string
@@ -35,6 +37,7 @@ export interface ScanOptions extends PatternOptions, TargetOptions, ProgressOpti
 export interface ScanSettings {
   readonly space?: SpaceChoice
   readonly owners?: boolean
+  readonly symbols?: string
   readonly range?: { readonly start: number; readonly end: number }
   readonly jobs?: number
   readonly limit?: number
@@ -81,7 +84,7 @@ export function addScanOptions(command: Command): Command {
     .option('--range <start-end>', 'only this part of physical memory, end exclusive')
     .option('-n, --limit <n>', 'stop after this many matches')
     .option('-C, --context <n>', 'show this many bytes around each match')
-    .option('--sort', 'matches in ascending order of address')
+    .option('--sort', 'matches in ascending order of address (processes: of pid, then address)')
     .option('--outermost', 'drop matches inside an earlier match of the same pattern')
     .option('--max-match <n>', 'longest match of a regular expression, in bytes (default 4096)')
     .option('-j, --jobs <n>', 'worker threads (default: the processors that this process may use)')
@@ -101,6 +104,7 @@ export function addScanOptions(command: Command): Command {
       'physical',
     )
     .option('--owners', 'tell which processes and kernel addresses map each match')
+    .addOption(symbolsOption())
     .addOption(new Option('--pause', 'hold a live guest still').hideHelp())
     .addHelpText('after', HELP)
   return addTargetOptions(command)
@@ -109,11 +113,12 @@ export function addScanOptions(command: Command): Command {
 /** Checks everything that can be checked without the target. @throws VmsiftError `bad-argument` or `not-supported`. */
 export function scanSettings(options: ScanOptions): ScanSettings {
   refuseLater(options)
-  const { jobs, limit, context, maxMatch, range } = options
+  const { jobs, limit, context, maxMatch, range, symbols } = options
   return {
     matcher: options.matcher,
     ...(options.space !== 'physical' && { space: spaceOf(options.space) }),
     ...(options.owners === true && { owners: true }),
+    ...(symbols !== undefined && { symbols }),
     ...(range !== undefined && { range: parseRange(range) }),
     ...(jobs !== undefined && { jobs: parseCount(jobs, '--jobs', 1, MAX_JOBS) }),
     ...(limit !== undefined && { limit: parseCount(limit, '--limit', 1, Number.MAX_SAFE_INTEGER) }),

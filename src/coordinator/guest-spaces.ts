@@ -30,11 +30,17 @@ const PAGE_BITS = 12n
 
 /**
  * Recognises the guest and lists its processes; of those that are scanned, the mapped areas too.
- * @throws VmsiftError `target-unsupported` when no system is recognised; `bad-argument` when the process asked for is none with memory.
+ * @throws VmsiftError `target-unsupported` when no system is recognised; `bad-argument` when the process asked for is none with memory;
+ * what `openGuest` throws of `symbols`.
  */
-export async function findSpaces(target: Target, choice: SpaceChoice): Promise<FoundSpaces> {
+export async function findSpaces(
+  target: Target,
+  choice: SpaceChoice,
+  symbols?: string,
+): Promise<FoundSpaces> {
   // where a raw file begins is not known unless it was said: the guest may tell
-  const guest = await openGuest(target, { openBase: target.runs[0]?.gpa === 0 })
+  const openBase = target.runs[0]?.gpa === 0
+  const guest = await openGuest(target, { openBase, ...(symbols !== undefined && { symbols }) })
   if (guest === undefined)
     throw new VmsiftError(
       'target-unsupported',

@@ -24,6 +24,8 @@ export interface ScanRequest {
   readonly space?: SpaceChoice
   /** Tell which processes and kernel addresses map each match. */
   readonly owners?: boolean
+  /** A symbol file, or a folder of them, for a guest that alone does not tell enough. Default: `$VMSIFT_SYMBOLS`. */
+  readonly symbols?: string
   /** Worker threads; default: the processors this process may use. */
   readonly jobs?: number
   /** Stop after so many matches. */

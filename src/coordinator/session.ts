@@ -95,14 +95,14 @@ export class ScanSession {
 
   /** Enumerates address spaces when the request is about them, or wants owners. */
   async #openSpaces(pool: ScanPool, compiled: CompiledScan, jobs: number): Promise<SpaceView | undefined> {
-    const { space = 'physical', owners = false, contextBytes = 0, tuning } = this.#request
+    const { space = 'physical', owners = false, contextBytes = 0, symbols, tuning } = this.#request
     if (space === 'physical' && !owners) return undefined
     // loaded when needed: all that knows of guests is not for plain scans to wait for
     const [{ findSpaces }, { SpaceView }] = await Promise.all([
       import('./guest-spaces.js'),
       import('./space-view.js'),
     ])
-    const found = tuning?.spaces ?? (await findSpaces(this.#target, space))
+    const found = tuning?.spaces ?? (await findSpaces(this.#target, space, symbols))
     const asked = { space, owners, contextBytes }
     const cancelled = (): boolean => this.#stop || this.#request.signal?.aborted === true
     const view = await SpaceView.open(this.#target, found, asked, compiled, pool, jobs, cancelled)

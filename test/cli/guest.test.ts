@@ -29,6 +29,8 @@ async function refused(what: RegExp, ...words: string[]): Promise<void> {
   expect(code).toBe(2)
 }
 
+const isMatch = ({ type }: Fields): boolean => type === 'match'
+
 const HEX = /^0x(0|[1-9a-f][0-9a-f]*)$/
 
 describe('commands on the system of a guest', () => {
@@ -47,6 +49,7 @@ describe('commands on the system of a guest', () => {
     const rows = await objects('ps', IMAGE)
     expect(rows[0]).toMatchObject({ pid: 1, ppid: 0, name: 'init', threads: 1, uid: 0, kernelThread: false })
     expect(rows[0]?.['dtb']).toMatch(HEX)
+    expect(rows[0]?.['startTime']).toMatch(/^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ$/)
     expect(rows.find(row => row['pid'] === 2)).toMatchObject({
       name: 'kthreadd',
       dtb: null,
@@ -128,6 +131,16 @@ describe('commands on the system of a guest', () => {
       name: 'SHOP_CONFIG',
       value: '/etc/shop.conf',
     })
+  })
+
+  it('scans memory of processes, also with a symbol file beside what the guest tells', async () => {
+    const words = ['scan', IMAGE, '--text', 'vmsift-demo', '--space', 'processes', '--sort']
+    const found = await objects(...words)
+    expect(found.find(({ type }) => type === 'match')).toMatchObject({ scanner: 'text', length: 11 })
+    const file = folder.file('System.map', (await runCli('symbols', IMAGE)).stdout)
+    const withFile = await objects(...words, '--symbols', file)
+    expect(withFile.filter(isMatch)).toEqual(found.filter(isMatch))
+    await refused(/no such symbol file/, ...words, '--symbols', `${file}.not`)
   })
 
   it('finds no hooks in a guest that has none', async () => {
