@@ -16,14 +16,16 @@ export interface Column<T> {
   readonly right?: boolean
 }
 
-export interface ListCommand<T, Options extends GuestOptions> {
+export interface ListCommand<T, Options extends GuestOptions, List extends Listing<T> = Listing<T>> {
   readonly description: string
   readonly help: string
   /** Adds what only this command has. */
   readonly options?: (command: Command) => void
-  readonly list: (guest: LinuxGuest, options: Options) => Listing<T> | Promise<Listing<T>>
+  readonly list: (guest: LinuxGuest, options: Options) => List | Promise<List>
   readonly json: (item: T) => Readonly<Record<string, unknown>>
   readonly columns: (options: Options) => readonly Column<T>[]
+  /** A line below the table. */
+  readonly footer?: (listing: List) => string
 }
 
 /** Columns are this wide at most, but for the last one, which has no end. */
@@ -32,9 +34,11 @@ const MAX_WIDTH = 48
 const MEASURED_ROWS = 2000
 
 /** Describes such a command to commander. */
-export function listCommand<T, Options extends GuestOptions = GuestOptions>(
-  definition: ListCommand<T, Options>,
-): Define {
+export function listCommand<
+  T,
+  Options extends GuestOptions = GuestOptions,
+  List extends Listing<T> = Listing<T>,
+>(definition: ListCommand<T, Options, List>): Define {
   return (command, run) => {
     addGuestOptions(command).description(definition.description).addHelpText('after', definition.help)
     definition.options?.(command)
@@ -42,10 +46,10 @@ export function listCommand<T, Options extends GuestOptions = GuestOptions>(
   }
 }
 
-function print<T, Options extends GuestOptions>(
+function print<T, Options extends GuestOptions, List extends Listing<T>>(
   path: string,
   options: Options,
-  definition: ListCommand<T, Options>,
+  definition: ListCommand<T, Options, List>,
 ): Promise<number> {
   return withGuest(path, options, async guest => {
     const listing = await definition.list(guest, options)
@@ -58,6 +62,8 @@ function print<T, Options extends GuestOptions>(
       const full = output.write(text)
       if (full !== undefined) await full
     }
+    if (options.json !== true && definition.footer !== undefined)
+      await output.write(`${definition.footer(listing)}\n`)
     await output.end()
     return tellProblems(listing, options)
   })
