@@ -56,7 +56,9 @@ Patterns can be repeated and mixed; all are looked for in one pass. A match is r
 which a pattern matches, overlapping ones too. Holes between memory ranges are never scanned across.
 
 With --json each line on stdout is one object, "type" telling which: match, rule (a YARA rule that holds),
-gap (memory that was not read, and why), and at the very end summary.
+gap (memory that was not read, and why), and at the very end summary. In processes, swapped-out pages that zram
+holds are scanned too: such a match has "swap" (area and slot) in place of "pa"; gaps of other swapped pages
+name the first page's slot, those behind it follow.
 
 Examples:
   vmsift scan memory.lime --text password --ignore-case --utf16
