@@ -1,7 +1,7 @@
 /** vmsift's public API. Importing it has no side effects. */
 
 export { defaultJobs } from './coordinator/jobs.js'
-export type { ScanRequest, ScanTuning } from './coordinator/request.js'
+export type { PhysicalScanRequest, ScanRequest, ScanTuning } from './coordinator/request.js'
 export { scan, scanIterable } from './coordinator/scan.js'
 export type { Target } from './coordinator/target.js'
 export { openTarget } from './coordinator/target.js'
@@ -42,6 +42,7 @@ export type {
   GapEvent,
   MatchEvent,
   PhysicalGapEvent,
+  PhysicalScanEvent,
   ProgressEvent,
   ResidentMatchEvent,
   RuleEvent,

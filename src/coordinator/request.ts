@@ -50,6 +50,11 @@ export interface ScanRequest {
   readonly tuning?: ScanTuning
 }
 
+/** A scan of physical memory, which is the default. */
+export interface PhysicalScanRequest extends ScanRequest {
+  readonly space?: 'physical'
+}
+
 export interface ScanTuning {
   readonly blockBytes?: number
   readonly partitionBytes?: number

@@ -1,8 +1,8 @@
 /** The public face of a scan: a cold Observable, and an AsyncIterable for consumers that need time. */
 // the package's front door loads two hundred files, a good part of the start-up; the class is the same
 import { Observable } from 'rxjs/internal/Observable'
-import type { ScanEvent } from '../scan/events.js'
-import type { ScanRequest } from './request.js'
+import type { PhysicalScanEvent, ScanEvent } from '../scan/events.js'
+import type { PhysicalScanRequest, ScanRequest } from './request.js'
 import { ScanSession } from './session.js'
 import type { Target } from './target.js'
 
@@ -14,6 +14,8 @@ import type { Target } from './target.js'
  *
  * Errors with a `VmsiftError`: `bad-argument`, `out-of-range`, `bad-pattern`, `bad-rule`, before anything is scanned.
  */
+export function scan(target: Target, request: PhysicalScanRequest): Observable<PhysicalScanEvent>
+export function scan(target: Target, request: ScanRequest): Observable<ScanEvent>
 export function scan(target: Target, request: ScanRequest): Observable<ScanEvent> {
   return new Observable(subscriber => {
     const session = new ScanSession(target, request, (events, taken) => {
@@ -40,6 +42,8 @@ interface Delivery {
  * The same scan for `for await`: workers wait while what they found is unread, so memory stays bounded however slow
  * the consumer is. Leaving the loop early ends the scan. Each call of the iterator is a scan of its own.
  */
+export function scanIterable(target: Target, request: PhysicalScanRequest): AsyncIterable<PhysicalScanEvent>
+export function scanIterable(target: Target, request: ScanRequest): AsyncIterable<ScanEvent>
 export function scanIterable(target: Target, request: ScanRequest): AsyncIterable<ScanEvent> {
   return { [Symbol.asyncIterator]: () => eventByEvent(target, request) }
 }

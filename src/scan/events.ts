@@ -59,6 +59,7 @@ export interface PhysicalGapEvent extends Gap {
   readonly type: 'gap'
   readonly pid?: undefined
   readonly va?: undefined
+  readonly swap?: undefined
 }
 
 /** Absent pages in the mapped areas of a process. */
@@ -133,6 +134,15 @@ export interface SpaceCounts {
   /** Spaces that map more than a bound allows, or whose tables took too long: something of them is missing. */
   readonly truncated: number
 }
+
+/** Of a scan of physical memory: every match and gap has its `gpa`. */
+export type PhysicalScanEvent =
+  | ResidentMatchEvent
+  | RuleEvent
+  | PhysicalGapEvent
+  | ErrorEvent
+  | ProgressEvent
+  | SummaryEvent
 
 /** `summary` is always the last one, unless the scan ends with an error. */
 export type ScanEvent = MatchEvent | RuleEvent | GapEvent | ErrorEvent | ProgressEvent | SummaryEvent

@@ -33,7 +33,7 @@ describe.skipIf(!built)('the built package (npm run build)', () => {
       const target = await openTarget(${IMAGE})
       scan(target, { patterns: [{ kind: 'text', text: 'vmsift-demo-' }], jobs: 1, sort: true })
         .pipe(filter(event => event.type === 'match'), take(2), finalize(() => target[Symbol.dispose]()))
-        .subscribe(match => console.log(match.gpa?.toString(16), Buffer.from(match.data).toString()))
+        .subscribe(match => console.log(match.gpa.toString(16), Buffer.from(match.data).toString()))
     `)
     expect(out).toMatch(/^[0-9a-f]+ vmsift-demo-\n[0-9a-f]+ vmsift-demo-\n$/)
   })
