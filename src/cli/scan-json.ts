@@ -22,7 +22,7 @@ export class JsonRenderer implements ScanRenderer {
         ...(event.gpa === undefined ? { va: hex(event.va), pid: event.pid } : { pa: hex(event.gpa) }),
         length: event.length,
         reason: event.reason,
-        swap: event.gpa === undefined ? event.swap : undefined,
+        swap: event.swap,
       })
     return line({
       type: 'rule',

@@ -60,6 +60,7 @@ export interface PhysicalGapEvent extends Gap {
   readonly pid?: undefined
   readonly va?: undefined
   readonly swap?: undefined
+  readonly swap?: undefined
 }
 
 /** Absent pages in the mapped areas of a process. */
