@@ -60,7 +60,6 @@ export interface PhysicalGapEvent extends Gap {
   readonly pid?: undefined
   readonly va?: undefined
   readonly swap?: undefined
-  readonly swap?: undefined
 }
 
 /** Absent pages in the mapped areas of a process. */
