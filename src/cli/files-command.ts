@@ -2,7 +2,7 @@
 import type { Command } from 'commander'
 import { hex } from '../core/address.js'
 import type { LinuxGuest } from '../introspect/linux-guest.js'
-import type { OpenFile } from '../os/linux/files.js'
+import type { ProcessFile } from '../os/linux/files.js'
 import type { Listing } from '../os/linux/problem.js'
 import type { GuestOptions } from './guest-options.js'
 import { listCommand } from './list-command.js'
@@ -12,12 +12,6 @@ interface FilesOptions extends GuestOptions {
   readonly pid?: string
 }
 
-interface Row {
-  readonly pid: number
-  readonly process: string
-  readonly file: OpenFile
-}
-
 const HELP = `
 As /proc/PID/fd shows them: path, access, position.
 
@@ -25,14 +19,14 @@ Examples:
   vmsift files memory.lime
   vmsift files memory.lime --pid 1 --json`
 
-export const define = listCommand<Row, FilesOptions>({
+export const define = listCommand<ProcessFile, FilesOptions>({
   description: 'List open files.',
   help: HELP,
   options: (command: Command) => command.option('--pid <pid>', 'only of this process'),
   list: (guest, { pid }) => filesOf(guest, pid === undefined ? undefined : parsePid(pid)),
-  json: ({ pid, process, file }) => ({
-    pid,
-    process,
+  json: ({ process, file }) => ({
+    pid: process.pid,
+    process: process.name,
     fd: file.fd,
     path: file.path ?? null,
     kind: file.kind,
@@ -44,8 +38,8 @@ export const define = listCommand<Row, FilesOptions>({
     address: hex(file.address),
   }),
   columns: () => [
-    { title: 'PID', text: ({ pid }) => String(pid), right: true },
-    { title: 'NAME', text: ({ process }) => process },
+    { title: 'PID', text: ({ process }) => String(process.pid), right: true },
+    { title: 'NAME', text: ({ process }) => process.name },
     { title: 'FD', text: ({ file }) => String(file.fd), right: true },
     { title: 'ACCESS', text: ({ file }) => file.access ?? '' },
     { title: 'POSITION', text: ({ file }) => String(file.position ?? ''), right: true },
@@ -53,15 +47,9 @@ export const define = listCommand<Row, FilesOptions>({
   ],
 })
 
-function filesOf(guest: LinuxGuest, pid: number | undefined): Listing<Row> {
-  const of = pid === undefined ? guest.processes({ commandLines: false }) : undefined
-  const chosen = of?.items ?? [guest.process(pid ?? 0)]
-  const problems = [...(of?.problems ?? [])]
-  const items: Row[] = []
-  for (const process of chosen) {
-    const listing = guest.files(process.pid)
-    problems.push(...listing.problems)
-    for (const file of listing.items) items.push({ pid: process.pid, process: process.name, file })
-  }
-  return { items, problems }
+function filesOf(guest: LinuxGuest, pid: number | undefined): Listing<ProcessFile> {
+  if (pid === undefined) return guest.allFiles()
+  const process = guest.process(pid)
+  const { items, problems } = guest.files(pid)
+  return { items: items.map(file => ({ process, file })), problems }
 }

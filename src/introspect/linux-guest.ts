@@ -5,7 +5,7 @@ import { VmsiftError } from '../core/errors.js'
 import { isWritable, type PhysicalMemory } from '../core/memory.js'
 import { kernelLog } from '../os/linux/dmesg.js'
 import { type Environment, environment } from '../os/linux/environment.js'
-import { type OpenFile, openFiles } from '../os/linux/files.js'
+import { type OpenFile, openFiles, openFilesOfAll, type ProcessFile } from '../os/linux/files.js'
 import type { LinuxKernel } from '../os/linux/kernel.js'
 import type { LogRecord } from '../os/linux/log/record.js'
 import { type LinuxMapping, maps } from '../os/linux/maps.js'
@@ -16,7 +16,7 @@ import type { Listing } from '../os/linux/problem.js'
 import { type LinuxProcess, type ProcessOptions, processes } from '../os/linux/processes.js'
 import { type SocketInfo, sockets } from '../os/linux/sockets.js'
 import { Swap } from '../os/linux/swap.js'
-import { type LinuxThread, threads } from '../os/linux/threads.js'
+import { type LinuxThread, type ProcessThread, threads, threadsOfAll } from '../os/linux/threads.js'
 import type { AddressSpace } from '../paging/address-space.js'
 import type { KernelSymbol, Member } from '../symbols/contract.js'
 import { moduleSymbols } from '../symbols/module-symbols.js'
@@ -114,6 +114,13 @@ export class LinuxGuest implements Disposable {
     return threads(this.kernel, this.process(pid).address)
   }
 
+  /** Threads of all processes. */
+  allThreads(): Listing<ProcessThread> {
+    const { items, problems } = this.#list()
+    const found = threadsOfAll(this.kernel, items)
+    return { items: found.items, problems: [...problems, ...found.problems] }
+  }
+
   modules(): Listing<LinuxModule> {
     return modules(this.kernel)
   }
@@ -124,6 +131,13 @@ export class LinuxGuest implements Disposable {
 
   files(pid: number): Listing<OpenFile> {
     return openFiles(this.kernel, this.process(pid).address)
+  }
+
+  /** Open files of all processes. */
+  allFiles(): Listing<ProcessFile> {
+    const { items, problems } = this.#list()
+    const found = openFilesOfAll(this.kernel, items)
+    return { items: found.items, problems: [...problems, ...found.problems] }
   }
 
   environment(pid: number): Environment {

@@ -60,20 +60,56 @@ const FMODE_PATH = 0x4000
 /** O_CLOEXEC of asm-generic/fcntl.h, the same on x86 and arm. */
 const O_CLOEXEC = 0o2000000
 
-/**
- * The open descriptors of a task (address of its `task_struct`), ascending. A zombie or a task that lacks a table has none. Give
- * a `PathReader` when listing many processes: they share most of their paths.
- */
+/** What the tables of all processes of one listing may take together: a hostile guest lets 100 000 of them share one of a million slots. */
+export class SlotBudget {
+  /** Slots that are looked at, in use or not. */
+  slots = 2 ** 24
+  /** Slots in use that are followed, wherever they lead. */
+  files = 2 ** 17
+}
+
+/** An open descriptor with the process that has it. */
+export interface ProcessFile {
+  readonly process: FileHolder
+  readonly file: OpenFile
+}
+
+/** A process whose descriptors are listed. */
+export interface FileHolder {
+  readonly pid: number
+  readonly name: string
+  /** Kernel virtual address of its `task_struct`. */
+  readonly address: bigint
+}
+
+/** The open descriptors of a task (address of its `task_struct`), ascending. A zombie or a task that lacks a table has none. */
 export function openFiles(
   kernel: ReadableKernel,
   task: bigint,
   reader = new StructReader(kernel),
-  paths?: PathReader,
 ): Listing<OpenFile> {
   const problems = new Problems()
-  const resolver = paths ?? new PathReader(reader, problems)
-  const files = fileSlots(reader, task, problems).map(slot => describe(reader, resolver, slot))
+  const paths = new PathReader(reader, problems)
+  const files = fileSlots(reader, task, problems).map(slot => describe(reader, paths, slot))
   return { items: files, problems: problems.list }
+}
+
+/** The open descriptors of many processes, in their order; what all take together is bounded, and told where it is cut. */
+export function openFilesOfAll(
+  kernel: ReadableKernel,
+  processes: Iterable<FileHolder>,
+): Listing<ProcessFile> {
+  const problems = new Problems()
+  const reader = new StructReader(kernel)
+  const paths = new PathReader(reader, problems)
+  const budget = new SlotBudget()
+  const items: ProcessFile[] = []
+  for (const process of processes) {
+    if (budget.slots <= 0 || budget.files <= 0) break
+    for (const slot of fileSlots(reader, process.address, problems, budget))
+      items.push({ process, file: describe(reader, paths, slot) })
+  }
+  return { items, problems: problems.list }
 }
 
 /** A slot of the table that is in use. */
@@ -85,8 +121,13 @@ export interface FileSlot {
   readonly closeOnExec: boolean
 }
 
-/** The slots in use of a task's table: what `openFiles` and the sockets start from. */
-export function fileSlots(reader: StructReader, task: bigint, problems: Problems): FileSlot[] {
+/** The slots in use of a task's table: what `openFiles` and the sockets start from. `budget` is shared by the processes of a listing. */
+export function fileSlots(
+  reader: StructReader,
+  task: bigint,
+  problems: Problems,
+  budget = new SlotBudget(),
+): FileSlot[] {
   const files = reader.record(TASK_FILES, task)?.link('files')
   if (files === undefined) return []
   const fdt = reader.record(FILES, files)?.link('table')
@@ -99,18 +140,23 @@ export function fileSlots(reader: StructReader, task: bigint, problems: Problems
   }
   if (count > MAX_SLOTS) problems.add('cut', `files: table of ${count} slots cut at ${MAX_SLOTS}`, files)
   const slots: FileSlot[] = []
-  const slotCount = Math.min(count, MAX_SLOTS)
+  const slotCount = Math.min(count, MAX_SLOTS, budget.slots)
+  if (slotCount === budget.slots)
+    problems.add('cut', 'files: the tables of all processes are too long', files)
+  const most = Math.min(MAX_FILES, budget.files)
   const closing = closeOnExecBits(reader, table.link('closeOnExec'), slotCount)
   let broken = 0
   for (let first = 0; first < slotCount; first += CHUNK_SLOTS) {
+    budget.slots -= Math.min(CHUNK_SLOTS, slotCount - first)
     const at = start + BigInt(first * reader.pointerBytes)
     const pointers = reader.pointers(at, Math.min(CHUNK_SLOTS, slotCount - first))
     for (const [i, address] of pointers.entries()) {
       if (address === undefined || address === 0n) continue
+      budget.files--
       const fd = first + i
       const file = fileAt(reader, fd, address, problems)
       if (!isFile(reader, file)) broken++
-      if (broken > MAX_BROKEN_SLOTS || slots.length >= MAX_FILES) {
+      if (broken > MAX_BROKEN_SLOTS || slots.length >= most) {
         problems.add('cut', `files: cut at descriptor ${fd}, ${broken} led to no file`, files)
         return slots
       }

@@ -26,8 +26,10 @@ export interface ResolvedPath {
 /** Bounds of one path; /proc itself stops at a page. */
 const MAX_PATH_STEPS = 2048
 const MAX_PATH_LENGTH = 16_384
-/** Names read in all by one reader, and what it keeps: a hostile guest may chain millions. */
+/** Steps of one reader, the names it reads, the characters of all its paths, and what it keeps: a hostile guest may chain millions. */
 const MAX_STEPS = 4_000_000
+const MAX_NAMES_READ = 2 ** 19
+const MAX_CHARACTERS = 2 ** 26
 const MAX_KEPT = 65_536
 /** NAME_MAX is 255; names of memory files have a prefix. */
 const MAX_NAME_BYTES = 512
@@ -61,6 +63,8 @@ export class PathReader {
   readonly #names = new Map<bigint, string | undefined>()
   readonly #paths = new Map<string, ResolvedPath | undefined>()
   #stepsLeft = MAX_STEPS
+  #namesLeft = MAX_NAMES_READ
+  #charactersLeft = MAX_CHARACTERS
 
   constructor(reader: StructReader, problems: Problems = new Problems(), root?: PathAddress) {
     this.#reader = reader
@@ -121,7 +125,8 @@ export class PathReader {
     let mount = inMount
     let length = 0
     for (let steps = 0; steps < MAX_PATH_STEPS && length < MAX_PATH_LENGTH; steps++) {
-      if (this.#stepsLeft-- <= 0) break
+      if (this.#exhausted) break
+      this.#stepsLeft--
       if (dentry === this.#root?.dentry && mount === this.#root.mount) return done(true)
       const mounted = mount === 0n ? undefined : this.#mount(mount)
       if (mounted !== undefined && mounted.link('root') === dentry) {
@@ -142,14 +147,19 @@ export class PathReader {
       if (parent === dentry) return done(mount === 0n)
       names.push(name)
       length += name.length + 1
+      this.#charactersLeft -= name.length + 1
       dentry = parent
     }
     this.problems.add(
-      this.#stepsLeft < 0 ? 'cut' : 'loop',
+      this.#exhausted ? 'cut' : 'loop',
       `path: no root after ${names.length} names and ${length} characters`,
       from,
     )
     return done(false)
+  }
+
+  get #exhausted(): boolean {
+    return this.#stepsLeft <= 0 || this.#namesLeft <= 0 || this.#charactersLeft <= 0
   }
 
   /** Whether the file system makes the name up. A parentless dentry that no mount has as its root is such a one. */
@@ -180,6 +190,7 @@ export class PathReader {
 
   #dentry(address: bigint): Dentry | undefined {
     if (this.#dentries.has(address)) return this.#dentries.get(address)
+    this.#namesLeft--
     const record = this.#reader.record(DENTRY, address)
     if (record === undefined) this.problems.add('absent', 'dentry: not in memory', address)
     keep(this.#dentries, address, record)

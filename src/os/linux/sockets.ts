@@ -1,6 +1,6 @@
 /** Sockets: those that descriptors lead to, and those in the kernel's own tables, marked with where they were found. As /proc/net/* lists them. */
 import { hex } from '../../core/address.js'
-import { type FileSlot, fileKind, fileSlots } from './files.js'
+import { type FileSlot, fileKind, fileSlots, SlotBudget } from './files.js'
 import type { LinuxKernel } from './kernel.js'
 import { type BareSocket, SocketDescriber } from './net/describe.js'
 import type { SocketInfo, SocketOwner } from './net/socket-info.js'
@@ -20,9 +20,8 @@ export interface SocketHolder {
   readonly address: bigint
 }
 
-/** Sockets that are listed, and descriptors of all processes that are looked at. */
+/** Sockets that are listed. */
 const MAX_SOCKETS = 2 ** 18
-const MAX_FILES = 2 ** 18
 /** Entries of the tables that are none; after these the rest is left. */
 const MAX_BROKEN = 1024
 /** AF_MAX grows by one every few years; it is 46 in 7.2. */
@@ -84,13 +83,10 @@ function heldSockets(
     return socks
   }
   const known = new Map<bigint, bigint | undefined>()
-  let left = MAX_FILES
+  const budget = new SlotBudget()
   for (const { pid, address } of processes) {
-    for (const slot of fileSlots(reader, address, problems)) {
-      if (left-- <= 0) {
-        problems.add('cut', `sockets: cut at ${MAX_FILES} descriptors`)
-        return socks
-      }
+    if (budget.slots <= 0 || budget.files <= 0) break
+    for (const slot of fileSlots(reader, address, problems, budget)) {
       const { fd, address: file } = slot
       if (!known.has(file)) known.set(file, sockOfFile(reader, slot, problems))
       const sock = known.get(file)

@@ -6,7 +6,7 @@ import type { SymbolTable } from '../../../symbols/contract.js'
 import type { Problems } from '../problem.js'
 import { structSpec } from '../struct/layout.js'
 import type { StructReader } from '../struct/reader.js'
-import { type ChainTable, chainNodes } from './chains.js'
+import { ChainBudget, type ChainTable, chainNodes } from './chains.js'
 import { COMMON, NET, NETLINK_SOCK } from './structs.js'
 
 const TCP_TABLE = structSpec('inet_hashinfo', {
@@ -53,9 +53,10 @@ export function tableSockets(
     problems.add('unknown', 'sockets: the layout of sock_common is not known')
     return found
   }
+  const budget = new ChainBudget()
   const take = (table: ChainTable | undefined, offset = nodeOffset): void => {
-    if (table === undefined) return
-    for (const node of chainNodes(reader, table, problems)) found.add(node - BigInt(offset))
+    if (table === undefined || budget.nodes <= 0 || budget.bytes <= 0) return
+    for (const node of chainNodes(reader, table, problems, budget)) found.add(node - BigInt(offset))
   }
   const named = (name: string): bigint[] => {
     const address = symbols.addressOf(name)
