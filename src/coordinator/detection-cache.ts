@@ -3,6 +3,7 @@
  * good as none, and what it says is checked against the image before it is used.
  */
 import {
+  lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -21,6 +22,9 @@ const SUFFIX = '.json'
 /** Of files that are being written, and how long that may take. */
 const BESIDE = '.tmp'
 const BESIDE_MS = 60_000
+/** Names of this cache's own files: the folder may be one that a person keeps other things in, which are none of ours to drop. */
+const RECORD_NAME = /^[0-9a-f]{64}\.json$/
+const BESIDE_NAME = /^[0-9a-f]{64}\.[0-9]+\.[0-9a-z]+\.tmp$/
 
 /** Texts by identity. */
 export class DetectionCache {
@@ -31,11 +35,15 @@ export class DetectionCache {
     this.#folder = folder
   }
 
-  /** What was kept under this identity (hex digits), undefined when there is nothing. */
+  /** What was kept under this identity (64 hex digits), undefined when there is nothing. */
   read(identity: string): string | undefined {
     if (this.#folder === undefined) return undefined
     const path = join(this.#folder, identity + SUFFIX)
-    return tolerant(() => (statSync(path).size > MAX_BYTES ? undefined : readFileSync(path, 'utf8')))
+    return tolerant(() => {
+      const stat = statSync(path)
+      // a pipe would be waited for, a device read without an end
+      return stat.isFile() && stat.size <= MAX_BYTES ? readFileSync(path, 'utf8') : undefined
+    })
   }
 
   /** Keeps `text`: written beside and renamed, so that nobody reads half of it. */
@@ -59,12 +67,13 @@ export class DetectionCache {
 
 /** Leaves the newest records, and nothing half written that is older than a minute. */
 function prune(folder: string): void {
-  const aged = readdirSync(folder).map(name => ({
-    name,
-    time: tolerant(() => statSync(join(folder, name)).mtimeMs) ?? 0,
-  }))
-  const stale = aged.filter(({ name, time }) => name.endsWith(BESIDE) && time < Date.now() - BESIDE_MS)
-  const records = aged.filter(({ name }) => name.endsWith(SUFFIX)).sort((a, b) => b.time - a.time)
+  const names = readdirSync(folder)
+  const aged = (wanted: RegExp) =>
+    names
+      .filter(name => wanted.test(name))
+      .map(name => ({ name, time: tolerant(() => lstatSync(join(folder, name)).mtimeMs) ?? 0 }))
+  const stale = aged(BESIDE_NAME).filter(({ time }) => time < Date.now() - BESIDE_MS)
+  const records = aged(RECORD_NAME).sort((a, b) => b.time - a.time)
   for (const { name } of [...stale, ...records.slice(MAX_FILES)])
     tolerant(() => unlinkSync(join(folder, name)))
 }

@@ -50,7 +50,7 @@ export async function openGuest(target: Target, options: GuestOptions = {}): Pro
     openBase: options.openBase === true && target.format === 'raw',
   }
   const symbols = options.symbols ?? (process.env['VMSIFT_SYMBOLS'] || undefined)
-  const identity = imageIdentity(target.driver.fd, target.path, [target.format, ...saltOf(options.symbols)])
+  const identity = imageIdentity(target.driver.fd, target.path, [target.format, ...saltOf(symbols)])
   const search = new GuestSearch(target.memory, cache.read(identity), hints)
   const detected = await search.run(symbols)
   if (detected === undefined) return undefined
@@ -59,8 +59,15 @@ export async function openGuest(target: Target, options: GuestOptions = {}): Pro
 
 /** What tells whether a symbol file is still the one of the last run. */
 function saltOf(symbols: string | undefined): string[] {
-  const stat = symbols === undefined ? undefined : statSync(symbols, { throwIfNoEntry: false })
-  return stat === undefined ? [] : [symbols ?? '', String(stat.size), String(stat.mtimeMs)]
+  if (symbols === undefined) return []
+  try {
+    const { size, mtimeMs } = statSync(symbols)
+    return [symbols, String(size), String(mtimeMs)]
+  } catch (error) {
+    // what can't be opened is refused in words where it is opened
+    if ((error as NodeJS.ErrnoException).code === undefined) throw error
+    return [symbols]
+  }
 }
 
 class DetectedTarget implements Guest {

@@ -131,9 +131,18 @@ describe('opening the guest of an image', () => {
       expect(filled?.kernel.symbols.size).toBe(symbols.size)
     }
     process.env['VMSIFT_SYMBOLS'] = path
+    const cache = new DetectionCache(join(folder, 'with-symbols'))
+    const inFile = async (): Promise<boolean> => {
+      using told = await openGuest(target, { cache })
+      return told?.kernel.symbols.addressOf('only_in_the_file') !== undefined
+    }
     try {
-      using told = await openGuest(target, { cache: NONE })
-      expect(told?.kernel.symbols.addressOf('only_in_the_file')).toBeDefined()
+      expect(await inFile()).toBe(true)
+      // what the file told is kept apart from what the guest alone tells
+      delete process.env['VMSIFT_SYMBOLS']
+      expect(await inFile()).toBe(false)
+      process.env['VMSIFT_SYMBOLS'] = path
+      expect(await inFile()).toBe(true)
     } finally {
       delete process.env['VMSIFT_SYMBOLS']
     }

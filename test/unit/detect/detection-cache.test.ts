@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import {
   chmodSync,
   closeSync,
@@ -7,6 +8,7 @@ import {
   readdirSync,
   rmSync,
   statSync,
+  symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs'
@@ -23,6 +25,8 @@ beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'vmsift-cache-'))
 })
 afterAll(() => rmSync(folder, { recursive: true }))
+
+const identity = (n: number): string => n.toString(16).padStart(64, '0')
 
 describe('the cache on disk', () => {
   it('lies where the environment says', () => {
@@ -59,23 +63,54 @@ describe('the cache on disk', () => {
     const at = join(folder, 'many')
     mkdirSync(at)
     for (let i = 0; i < 300; i++) {
-      writeFileSync(join(at, `old${i}.json`), '')
-      utimesSync(join(at, `old${i}.json`), 1000 + i, 1000 + i)
+      writeFileSync(join(at, `${identity(i)}.json`), '')
+      utimesSync(join(at, `${identity(i)}.json`), 1000 + i, 1000 + i)
     }
-    writeFileSync(join(at, 'x.1.tmp'), '')
-    utimesSync(join(at, 'x.1.tmp'), 1000, 1000)
-    new DetectionCache(at).write('new', 'text')
+    const left = `${identity(1)}.77.abc9.tmp`
+    writeFileSync(join(at, left), '')
+    utimesSync(join(at, left), 1000, 1000)
+    new DetectionCache(at).write(identity(300), 'text')
     const names = readdirSync(at)
     expect(names).toHaveLength(256)
-    expect(names).toContain('new.json')
-    expect(names).toContain('old299.json')
-    expect(names).not.toContain('old0.json')
-    expect(names).not.toContain('x.1.tmp')
+    expect(names).toContain(`${identity(300)}.json`)
+    expect(names).toContain(`${identity(299)}.json`)
+    expect(names).not.toContain(`${identity(0)}.json`)
+    expect(names).not.toContain(left)
+  })
+
+  it("leaves a person's own files alone, however old and many they are", () => {
+    const at = join(folder, 'shared')
+    mkdirSync(at)
+    const own = [
+      'package.json',
+      'draft.tmp',
+      'x.1.tmp',
+      ...Array.from({ length: 300 }, (_, i) => `case${i}.json`),
+    ]
+    for (const name of own) {
+      writeFileSync(join(at, name), '')
+      utimesSync(join(at, name), 1000, 1000)
+    }
+    new DetectionCache(at).write(identity(1), 'text')
+    expect(readdirSync(at).sort()).toEqual([...own, `${identity(1)}.json`].sort())
+  })
+
+  it('reads files only: no pipe that nobody writes to, no device without an end, no folder', () => {
+    const at = join(folder, 'odd')
+    mkdirSync(join(at, `${identity(3)}.json`), { recursive: true })
+    symlinkSync('/dev/zero', join(at, `${identity(2)}.json`))
+    execFileSync('mkfifo', [join(at, `${identity(1)}.json`)])
+    const cache = new DetectionCache(at)
+    for (const i of [1, 2, 3]) expect(cache.read(identity(i))).toBeUndefined()
+    for (const i of [1, 2]) cache.write(identity(i), 'text')
+    for (const i of [1, 2]) expect(cache.read(identity(i))).toBe('text')
+    cache.write(identity(3), 'text')
+    expect(cache.read(identity(3))).toBeUndefined()
   })
 })
 
 describe("an image's identity", () => {
-  const identity = (path: string, salt: readonly string[] = []) => {
+  const identityOf = (path: string, salt: readonly string[] = []) => {
     const fd = openSync(path, 'r')
     try {
       return imageIdentity(fd, path, salt)
@@ -88,24 +123,24 @@ describe("an image's identity", () => {
     const path = join(folder, 'image')
     const bytes = Buffer.alloc(1 << 20, 1)
     writeFileSync(path, bytes)
-    const before = identity(path)
+    const before = identityOf(path)
     expect(before).toMatch(/^[0-9a-f]{64}$/)
-    expect(identity(path)).toBe(before)
-    expect(identity(path, ['raw'])).not.toBe(before)
+    expect(identityOf(path)).toBe(before)
+    expect(identityOf(path, ['raw'])).not.toBe(before)
     utimesSync(path, 5, 5)
-    const dated = identity(path)
+    const dated = identityOf(path)
     expect(dated).not.toBe(before)
     bytes.fill(2)
     writeFileSync(path, bytes)
     utimesSync(path, 5, 5)
-    expect(identity(path)).not.toBe(dated)
+    expect(identityOf(path)).not.toBe(dated)
   })
 
   it('is told of files of any size', () => {
     for (const size of [0, 1, 4095, 4096, 4097, 70_000]) {
       const path = join(folder, `size${size}`)
       writeFileSync(path, Buffer.alloc(size, 7))
-      expect(identity(path)).toMatch(/^[0-9a-f]{64}$/)
+      expect(identityOf(path)).toMatch(/^[0-9a-f]{64}$/)
     }
   })
 })
