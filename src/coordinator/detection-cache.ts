@@ -12,7 +12,7 @@ import {
   unlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 
 /** No record comes near this. */
 const MAX_BYTES = 8 << 20
@@ -51,7 +51,7 @@ export class DetectionCache {
     const folder = this.#folder
     if (folder === undefined || text.length > MAX_BYTES) return
     tolerant(() => {
-      mkdirSync(folder, { recursive: true, mode: 0o700 })
+      makeFolder(folder)
       const beside = join(folder, `${identity}.${process.pid}.${Date.now().toString(36)}${BESIDE}`)
       try {
         writeFileSync(beside, text, { mode: 0o600, flag: 'wx' })
@@ -62,6 +62,19 @@ export class DetectionCache {
       }
       prune(folder)
     })
+  }
+}
+
+/** With the folders above it. Node's own way never returns where the file system takes no folder, as under /proc. */
+function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { mode: 0o700 })
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EEXIST') return
+    if (code !== 'ENOENT' || dirname(path) === path) throw error
+    makeFolder(dirname(path))
+    mkdirSync(path, { mode: 0o700 })
   }
 }
 

@@ -54,6 +54,7 @@ describe('the cache on disk', () => {
     const cache = new DetectionCache(join(file, 'below'))
     cache.write('id', 'text')
     expect(cache.read('id')).toBeUndefined()
+    new DetectionCache('/proc/none/below').write('id', 'text')
     const none = new DetectionCache(undefined)
     none.write('id', 'text')
     expect(none.read('id')).toBeUndefined()
