@@ -46,7 +46,10 @@ export class AddressSpace implements VirtualMemory {
     this.kernelDtb = kernelDtb
   }
 
-  /** The walker, set to this space's tables. It belongs to the space: nothing else may set it to others. */
+  /**
+   * The walker, set to this space's tables. It belongs to the space: nothing else may set it to others.
+   * @internal
+   */
   get walker(): Walker {
     return this.#walker
   }

@@ -101,7 +101,8 @@ export class StructReader {
   /** `count` pointers one behind the other, at most 1 Mi of them; absent ones are undefined. */
   pointers(address: bigint, count: number): readonly (bigint | undefined)[] {
     const width = this.pointerBytes
-    const bounded = Math.min(count, 2 ** 20)
+    // a hostile type table tells arrays that are no whole number of pointers long
+    const bounded = Math.floor(Math.min(count, 2 ** 20))
     if (bounded <= 0 || address < 0n || address > this.lastAddress) return []
     const read = this.memory.read(address, bounded * width)
     const view = new DataView(read.bytes.buffer, read.bytes.byteOffset, read.bytes.byteLength)
