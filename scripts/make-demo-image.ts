@@ -19,7 +19,7 @@ import { compileStatic } from '../test/lab/initramfs.js'
 import { fetchKernel, type Kernel } from '../test/lab/kernel.js'
 import { collectModules } from '../test/lab/modules.js'
 import { startQemu } from '../test/lab/qemu-process.js'
-import { QmpClient } from '../test/lab/qmp.js'
+import { connectQmp } from '../test/lab/qmp.js'
 import { makeWorkDir } from '../test/lab/work-dir.js'
 import { bestDeflate } from './demo-image/deflate.js'
 import { repackKdump, unflatten } from './demo-image/repack-kdump.js'
@@ -72,18 +72,15 @@ async function dumpGuest(kernel: Kernel): Promise<Buffer> {
   )
   try {
     const deadline = Date.now() + BOOT_MS
-    const qmp = await QmpClient.connect(file('qmp'), AbortSignal.timeout(BOOT_MS))
+    const qmp = await connectQmp(file('qmp'), AbortSignal.timeout(BOOT_MS))
     for (let log = ''; !log.includes('demo: ready'); log = await readFile(file('serial'), 'utf8')) {
       if (Date.now() > deadline || /demo: (no|a) |Kernel panic/.test(log))
         throw new Error(`the demo guest did not come up:\n${log.slice(-2000)}`)
       await sleep(100)
     }
     await qmp.execute('stop')
-    await qmp.execute('dump-guest-memory', {
-      paging: false,
-      protocol: `file:${file('dump')}`,
-      format: 'kdump-zlib',
-    })
+    const dump = { paging: false, protocol: `file:${file('dump')}`, format: 'kdump-zlib' }
+    await qmp.execute('dump-guest-memory', dump, { timeoutMs: BOOT_MS })
     qmp.close()
     return await readFile(file('dump'))
   } finally {

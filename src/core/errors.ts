@@ -15,6 +15,9 @@ export type ErrorCode =
   | 'not-supported'
   | 'ffi-unavailable'
   | 'worker-failed'
+  | 'monitor-busy'
+  | 'monitor-failed'
+  | 'guest-gone'
   | 'output-failed'
   | 'cancelled'
 

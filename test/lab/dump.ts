@@ -1,9 +1,9 @@
 /** Writes a stopped guest's memory in every format QEMU and makedumpfile offer here. */
 import { copyFile, rm } from 'node:fs/promises'
+import type { Monitor } from '../../src/qemu/monitor.js'
 import { findProgram, runCommand } from './command.js'
 import type { GuestArchitecture } from './machine.js'
 import { mendElfHeader } from './mend-elf.js'
-import type { QmpClient } from './qmp.js'
 
 /**
  * `raw`: pmemsave from where memory starts, so for guests without memory above the PCI hole. `backend`: a copy of the file behind
@@ -53,6 +53,9 @@ const MAKEDUMPFILE: Partial<Record<DumpFormat, readonly string[]>> = {
   'makedumpfile-elf-excluded': ['-E', '-d', '31'],
 }
 
+/** Writing a guest's memory takes as long as it takes. */
+const WRITING = { timeoutMs: 600_000 }
+
 /** A file name that tells the format. */
 export function dumpFileName(format: DumpFormat): string {
   if (format === 'raw' || format === 'backend') return `${format}.img`
@@ -62,7 +65,7 @@ export function dumpFileName(format: DumpFormat): string {
 }
 
 /** What can be written here. makedumpfile reads dumps of the architecture that it was built for. */
-export async function dumpFormats(qmp: QmpClient, architecture: GuestArchitecture): Promise<DumpFormat[]> {
+export async function dumpFormats(qmp: Monitor, architecture: GuestArchitecture): Promise<DumpFormat[]> {
   const { formats } = (await qmp.execute('query-dump-guest-memory-capability')) as { formats: string[] }
   const available = new Set<string>(['raw', 'backend', 'elf', 'elf-paging', ...formats])
   if (findProgram('makedumpfile') !== undefined) {
@@ -79,14 +82,14 @@ export async function dumpFormats(qmp: QmpClient, architecture: GuestArchitectur
 
 /** Writes one dump; `path` must not exist. The guest must be stopped and stay so. */
 export async function dumpGuest(
-  qmp: QmpClient,
+  qmp: Monitor,
   format: DumpFormat,
   path: string,
   memory: { readonly path: string; readonly bytes: number; readonly base: number },
 ): Promise<void> {
   const makedumpfile = MAKEDUMPFILE[format]
   if (format === 'raw') {
-    await qmp.execute('pmemsave', { val: memory.base, size: memory.bytes, filename: path })
+    await qmp.execute('pmemsave', { val: memory.base, size: memory.bytes, filename: path }, WRITING)
   } else if (format === 'backend') {
     await copyFile(memory.path, path)
   } else if (format === 'kdump-zlib-unflattened') {
@@ -103,11 +106,11 @@ export async function dumpGuest(
   }
 }
 
-function qemuDump(qmp: QmpClient, path: string, args: Readonly<Record<string, unknown>>): Promise<unknown> {
-  return qmp.execute('dump-guest-memory', { ...args, protocol: `file:${path}` })
+function qemuDump(qmp: Monitor, path: string, args: Readonly<Record<string, unknown>>): Promise<unknown> {
+  return qmp.execute('dump-guest-memory', { ...args, protocol: `file:${path}` }, WRITING)
 }
 
-async function derive(qmp: QmpClient, options: readonly string[], path: string): Promise<void> {
+async function derive(qmp: Monitor, options: readonly string[], path: string): Promise<void> {
   const core = `${path}.core`
   await qemuDump(qmp, core, { paging: false })
   try {

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Monitor } from '../../src/qemu/monitor.js'
 import { type Accelerator, chooseAccelerator } from './accelerator.js'
 import { GuestControl } from './control.js'
 import { type DumpFormat, dumpFormats, dumpGuest } from './dump.js'
@@ -14,7 +15,7 @@ import { MACHINES } from './machine.js'
 import { parseMarkers } from './markers.js'
 import { type QemuProcess, startQemu } from './qemu-process.js'
 import { type QemuRegisters, type QemuTranslation, readRegisters, translations } from './qemu-view.js'
-import { QmpClient } from './qmp.js'
+import { connectQmp } from './qmp.js'
 import { type GuestTruth, parseTruth } from './truth.js'
 import { makeWorkDir } from './work-dir.js'
 
@@ -57,13 +58,14 @@ export interface LabGuest extends AsyncDisposable {
   readonly name: string
   /** QEMU's process id. */
   readonly pid: number
+  /** A QMP socket that the lab leaves free. */
   readonly qmpPath: string
   /** File that backs the guest's memory, mapped shared: live while the guest runs. */
   readonly memoryPath: string
   readonly memoryBytes: number
   readonly accelerator: Accelerator
   readonly kernel: Kernel
-  readonly qmp: QmpClient
+  readonly qmp: Monitor
   /** As of the last `pause` (or the boot). */
   readonly truth: GuestTruth
   /** Runs one line of shell in the guest; hangs while it is paused. */
@@ -102,6 +104,7 @@ export async function bootLabGuest(options: LabOptions): Promise<LabGuest> {
     initrd: join(workDir, 'initramfs'),
     memory: join(workDir, 'memory'),
     qmp: join(workDir, 'qmp'),
+    labQmp: join(workDir, 'lab-qmp'),
     gdb: join(workDir, 'gdb'),
     control: join(workDir, 'control'),
     serial: join(workDir, 'serial'),
@@ -135,20 +138,21 @@ interface GuestFiles {
   readonly initrd: string
   readonly memory: string
   readonly qmp: string
+  readonly labQmp: string
   readonly gdb: string
   readonly control: string
   readonly serial: string
 }
 
 interface GuestLink {
-  readonly qmp: QmpClient
+  readonly qmp: Monitor
   readonly control: GuestControl
   readonly truth: GuestTruth
 }
 
 async function openGuest(files: GuestFiles, seed: bigint, signal: AbortSignal): Promise<GuestLink> {
   const control = await GuestControl.connect(files.control, signal)
-  const qmp = await QmpClient.connect(files.qmp, signal)
+  const qmp = await connectQmp(files.labQmp, signal)
   await control.ready()
   const truth = await freeze(control, seed)
   await control.thaw()
@@ -223,6 +227,7 @@ function qemuArguments(
     ...['-kernel', kernel.vmlinuz, '-initrd', files.initrd, '-append', cmdline.join(' ')],
     ...['-serial', `file:${files.serial}`],
     ...['-qmp', `unix:${files.qmp},server=on,wait=off`],
+    ...['-qmp', `unix:${files.labQmp},server=on,wait=off`],
     ...(kernel.architecture === 'arm64' ? ['-gdb', `unix:${files.gdb},server=on,wait=off`] : []),
     ...['-chardev', `socket,id=lab,path=${files.control},server=on,wait=off`],
     ...['-device', 'virtio-serial-pci', '-device', 'virtserialport,chardev=lab,name=vmsift.lab'],
@@ -302,7 +307,7 @@ function labGuest(parts: GuestParts): LabGuest {
 }
 
 /** Nothing but the busy process has anything to do: most stops find it running. */
-async function stopInUserMode(qmp: QmpClient): Promise<void> {
+async function stopInUserMode(qmp: Monitor): Promise<void> {
   for (let tries = 0; tries < 200; tries++) {
     if ((await readRegisters(qmp)).userMode) return
     await qmp.execute('cont')

@@ -1,5 +1,5 @@
 /** What QEMU itself says of a stopped guest: its registers, and where virtual addresses lie. */
-import type { QmpClient } from './qmp.js'
+import type { Monitor } from '../../src/qemu/monitor.js'
 
 export interface QemuRegisters {
   /** What `info registers` prints. */
@@ -19,8 +19,8 @@ export interface QemuTranslation {
 }
 
 /** Registers of the first processor. */
-export async function readRegisters(qmp: QmpClient): Promise<QemuRegisters> {
-  const text = await monitor(qmp, 'info registers')
+export async function readRegisters(qmp: Monitor): Promise<QemuRegisters> {
+  const text = await qmp.human('info registers')
   const control: Record<string, bigint> = {}
   for (const [, name = '', value = ''] of text.matchAll(/\b(CR[0-4]|EFER)=([0-9a-f]+)/g))
     control[name.toLowerCase()] = BigInt(`0x${value}`)
@@ -35,17 +35,13 @@ export async function readRegisters(qmp: QmpClient): Promise<QemuRegisters> {
 
 /** QEMU's own walk of the tables that the first processor has loaded. */
 export async function translations(
-  qmp: QmpClient,
+  qmp: Monitor,
   addresses: readonly bigint[],
 ): Promise<readonly QemuTranslation[]> {
   const found: QemuTranslation[] = []
   for (const gva of addresses) {
-    const answer = /gpa: 0x([0-9a-f]+)/.exec(await monitor(qmp, `gva2gpa 0x${gva.toString(16)}`))?.[1]
+    const answer = /gpa: 0x([0-9a-f]+)/.exec(await qmp.human(`gva2gpa 0x${gva.toString(16)}`))?.[1]
     found.push(answer === undefined ? { gva } : { gva, gpa: Number.parseInt(answer, 16) })
   }
   return found
-}
-
-async function monitor(qmp: QmpClient, command: string): Promise<string> {
-  return (await qmp.execute('human-monitor-command', { 'command-line': command })) as string
 }
