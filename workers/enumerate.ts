@@ -1,7 +1,7 @@
 /** Enumerates address spaces: the coordinator puts the extents of all workers together. */
 import { openMemory } from '../src/drivers/open.js'
 import type { DriverSpec } from '../src/drivers/spec.js'
-import { rebased } from '../src/os/linux/detect/physical.js'
+import { rebased } from '../src/os/search/physical.js'
 import { unpack } from '../src/scan/context.js'
 import type { EnumerateAnswer, EnumerateTask } from '../src/scan/messages.js'
 import { SpaceEnumerator } from '../src/space/enumerate.js'

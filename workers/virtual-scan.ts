@@ -2,7 +2,7 @@
 import { createScanners } from '../scanners/index.js'
 import type { PhysicalMemory } from '../src/core/memory.js'
 import { openMemory } from '../src/drivers/open.js'
-import { rebased } from '../src/os/linux/detect/physical.js'
+import { rebased } from '../src/os/search/physical.js'
 import { ControlBlock } from '../src/scan/control.js'
 import type { ScanTask, VirtualContext, WorkerContext } from '../src/scan/messages.js'
 import type { Scanner } from '../src/scan/scanner.js'

@@ -1,6 +1,6 @@
 /** `vmsift env`: the environment of a process. */
 import type { LinuxGuest } from '../introspect/linux-guest.js'
-import type { Listing } from '../os/linux/problem.js'
+import type { Listing } from '../os/problem.js'
 import { listCommand } from './list-command.js'
 import { addPidOption, type PidOptions, parsePid } from './pid-option.js'
 

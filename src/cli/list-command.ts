@@ -1,7 +1,7 @@
 /** Commands that print one line for each thing in a list: a table for a person, one object a line with `--json`. */
 import type { Command } from 'commander'
 import type { LinuxGuest } from '../introspect/linux-guest.js'
-import type { Listing } from '../os/linux/problem.js'
+import type { Listing } from '../os/problem.js'
 import type { Define } from './define.js'
 import { escapeText } from './escape.js'
 import { addGuestOptions, type GuestOptions, tellProblems, withGuest } from './guest-options.js'

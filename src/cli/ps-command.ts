@@ -2,8 +2,8 @@
 import { hex } from '../core/address.js'
 import type { LinuxGuest } from '../introspect/linux-guest.js'
 import { crossCheckProcesses, type ProcessSources, type ProcessVerdict } from '../os/linux/crosscheck.js'
-import type { Listing } from '../os/linux/problem.js'
 import type { LinuxProcess } from '../os/linux/processes.js'
+import type { Listing } from '../os/problem.js'
 import type { GuestOptions } from './guest-options.js'
 import { type Column, listCommand } from './list-command.js'
 

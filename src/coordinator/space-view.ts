@@ -3,7 +3,7 @@
  * owners. docs/DECISIONS.md, "Virtual scans and owners".
  */
 import type { Gap, MemoryRun } from '../core/memory.js'
-import { rebased } from '../os/linux/detect/physical.js'
+import { rebased } from '../os/search/physical.js'
 import { hasAssertions } from '../patterns/measure.js'
 import type { CompiledScan } from '../scan/compiled-scan.js'
 import { pack } from '../scan/context.js'

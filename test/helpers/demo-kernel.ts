@@ -4,8 +4,8 @@ import { openTarget, type Target } from '../../src/coordinator/target.js'
 import { OverlayMemory } from '../../src/drivers/overlay-memory.js'
 import { type FoundLinux, findLinux } from '../../src/os/linux/detect/find.js'
 import type { LinuxKernel } from '../../src/os/linux/kernel.js'
-import { StructReader } from '../../src/os/linux/struct/reader.js'
 import { UserMemory } from '../../src/os/linux/user-memory.js'
+import { StructReader } from '../../src/os/struct/reader.js'
 import { openAddressSpace } from '../../src/paging/address-space.js'
 
 const IMAGE = fileURLToPath(new URL('../../examples/guest.kdump', import.meta.url))

@@ -1,9 +1,10 @@
 /** Compiled BPF programs and trampolines, as the kernel lists them for kallsyms (`bpf_ksym` of include/linux/bpf.h). */
+
+import type { Problems } from '../problem.js'
+import { structSpec } from '../struct/layout.js'
+import type { StructReader } from '../struct/reader.js'
+import { walkList } from '../walk/list.js'
 import type { LinuxKernel } from './kernel.js'
-import type { Problems } from './problem.js'
-import { structSpec } from './struct/layout.js'
-import type { StructReader } from './struct/reader.js'
-import { walkList } from './walk/list.js'
 
 /** A stretch of compiled code. */
 export interface BpfCode {

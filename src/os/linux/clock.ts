@@ -1,7 +1,8 @@
 /** What time it is in the guest (kernel/time/timekeeping.c): turns a time since boot into one of the calendar. */
+
+import { structSpec } from '../struct/layout.js'
+import type { StructReader } from '../struct/reader.js'
 import type { LinuxKernel } from './kernel.js'
-import { structSpec } from './struct/layout.js'
-import type { StructReader } from './struct/reader.js'
 
 const TIMEKEEPER = structSpec('timekeeper', {
   realOffset: 'offs_real',

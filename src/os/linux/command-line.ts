@@ -1,7 +1,7 @@
 /** The command line of a process, from its own memory. */
 import type { AbsentReason, VirtualMemory } from '../../core/virtual-memory.js'
+import { decodeText } from '../struct/record.js'
 import type { MmRecord } from './memory-map.js'
-import { decodeText } from './struct/record.js'
 
 /** What a process was started with, or why it can't be told. */
 export type CommandLine =

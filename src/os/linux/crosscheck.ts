@@ -1,8 +1,8 @@
 /** Processes by three ways that don't depend on each other, and what only some of them show. */
 import type { PhysicalMemory } from '../../core/memory.js'
+import { type Listing, Problems } from '../problem.js'
 import type { LinuxKernel } from './kernel.js'
 import { pidTable } from './pid-table.js'
-import { type Listing, Problems } from './problem.js'
 import { type LinuxProcess, ProcessReader } from './processes.js'
 import { directMapOf, scanForTasks } from './task-scan.js'
 import { TASK, taskList } from './tasks.js'

@@ -1,12 +1,12 @@
 /** The kernel log, as dmesg prints it. */
 import type { PhysicalMemory } from '../../core/memory.js'
+import { type Listing, Problems } from '../problem.js'
+import { StructReader } from '../struct/reader.js'
 import type { LinuxKernel } from './kernel.js'
 import { bufferRecords } from './log/log-buffer.js'
 import { memoryVmcoreinfo } from './log/memory-vmcoreinfo.js'
 import type { LogRecord } from './log/record.js'
 import { ringRecords } from './log/ring-buffer.js'
-import { type Listing, Problems } from './problem.js'
-import { StructReader } from './struct/reader.js'
 import { withVmcoreinfo } from './vmcoreinfo-tables.js'
 
 export type { LogRecord } from './log/record.js'

@@ -1,8 +1,8 @@
 /** The environment that a process was started with, from its own memory: as /proc/PID/environ, split at its NULs. */
 import type { AbsentReason, VirtualMemory } from '../../core/virtual-memory.js'
+import { type ReadableKernel, StructReader } from '../struct/reader.js'
+import { decodeText } from '../struct/record.js'
 import { MM } from './memory-map.js'
-import { type ReadableKernel, StructReader } from './struct/reader.js'
-import { decodeText } from './struct/record.js'
 
 /** What stands there now (a process may have written over it), or why nothing can be told. */
 export type Environment =

@@ -1,10 +1,11 @@
 /** Open files of a process: `files_struct` and its table of descriptors (include/linux/fdtable.h), as /proc/PID/fd and fdinfo show them. */
+
+import { type Listing, Problems } from '../problem.js'
+import { structSpec } from '../struct/layout.js'
+import { type ReadableKernel, StructReader } from '../struct/reader.js'
+import type { StructRecord } from '../struct/record.js'
 import { FILE, INODE } from './path/structs.js'
 import { PathReader } from './paths.js'
-import { type Listing, Problems } from './problem.js'
-import { structSpec } from './struct/layout.js'
-import { type ReadableKernel, StructReader } from './struct/reader.js'
-import type { StructRecord } from './struct/record.js'
 
 /** What a descriptor leads to. */
 export type FileKind =

@@ -1,8 +1,9 @@
 /** The interrupt descriptor table of x86 (Intel SDM vol. 3A 6.10 to 6.14). */
+
+import type { Problems } from '../problem.js'
+import type { StructReader } from '../struct/reader.js'
 import type { LinuxKernel } from './kernel.js'
 import { type Landmark, searchTable } from './landmark-search.js'
-import type { Problems } from './problem.js'
-import type { StructReader } from './struct/reader.js'
 
 /** A gate that is present. */
 export interface InterruptGate {

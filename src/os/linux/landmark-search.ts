@@ -1,6 +1,7 @@
 /** Finds a table in the kernel's data by some of its entries, where no symbol tells its place. */
+
+import type { StructReader } from '../struct/reader.js'
 import type { LinuxKernel } from './kernel.js'
-import type { StructReader } from './struct/reader.js'
 
 /** An entry that is known: where in the table it stands, and its bytes. */
 export interface Landmark {

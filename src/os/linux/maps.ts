@@ -1,11 +1,11 @@
 /** The mappings of a process, as /proc/PID/maps prints them. */
 import { hex } from '../../core/address.js'
+import { type Listing, Problems } from '../problem.js'
+import { structSpec } from '../struct/layout.js'
+import { StructReader } from '../struct/reader.js'
 import type { LinuxKernel } from './kernel.js'
 import { MM, type MmRecord } from './memory-map.js'
 import { PathReader } from './paths.js'
-import { type Listing, Problems } from './problem.js'
-import { structSpec } from './struct/layout.js'
-import { StructReader } from './struct/reader.js'
 import { readVmas, type VmaRecord } from './vma.js'
 import { type MappingKind, MappingNames } from './vma-names.js'
 

@@ -1,6 +1,6 @@
 /** A process's memory descriptor (`mm_struct`, include/linux/mm_types.h). */
-import { structSpec } from './struct/layout.js'
-import type { StructRecord } from './struct/record.js'
+import { structSpec } from '../struct/layout.js'
+import type { StructRecord } from '../struct/record.js'
 
 /** What the lists read of an `mm_struct`. */
 export const MM = structSpec('mm_struct', {

@@ -1,8 +1,8 @@
 /** Stretches of kernel memory in which modules can lie, by what the page tables map: no list of the kernel's is asked. */
 import type { PhysicalMemory } from '../../core/memory.js'
+import type { Problems } from '../problem.js'
 import type { LinuxKernel } from './kernel.js'
 import type { LinuxModule } from './modules.js'
-import type { Problems } from './problem.js'
 import { UserMemory } from './user-memory.js'
 import type { VmapArea } from './vmap-areas.js'
 

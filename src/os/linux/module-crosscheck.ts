@@ -1,11 +1,11 @@
 /** Modules by several ways, and what the kernel's own list does not show. */
 import type { PhysicalMemory } from '../../core/memory.js'
+import { type Listing, Problems } from '../problem.js'
+import { StructReader } from '../struct/reader.js'
 import type { LinuxKernel } from './kernel.js'
 import { moduleAreas } from './module-areas.js'
 import { modulesInMemory, sysfsModules, treeModules } from './module-sources.js'
 import { type LinuxModule, moduleList, readModule } from './modules.js'
-import { type Listing, Problems } from './problem.js'
-import { StructReader } from './struct/reader.js'
 import { vmapAreas } from './vmap-areas.js'
 
 /** Where a module was seen. */

@@ -1,11 +1,12 @@
 /** Where modules show beside their list: sysfs, the tree by which the kernel tells whose code an address is, and memory itself. */
+
+import type { Problems } from '../problem.js'
+import { structSpec } from '../struct/layout.js'
+import type { StructReader } from '../struct/reader.js'
+import { walkList } from '../walk/list.js'
 import type { LinuxKernel } from './kernel.js'
 import { MODULE } from './modules.js'
-import type { Problems } from './problem.js'
-import { structSpec } from './struct/layout.js'
-import type { StructReader } from './struct/reader.js'
 import type { VmapArea } from './vmap-areas.js'
-import { walkList } from './walk/list.js'
 import { walkRbTree } from './walk/rbtree.js'
 
 const KSET = structSpec('kset', { list: 'list' })

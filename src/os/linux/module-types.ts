@@ -5,11 +5,11 @@
 import { btfSections } from '../../symbols/btf-blob.js'
 import { parseBtf } from '../../symbols/btf-types.js'
 import type { TypeTable } from '../../symbols/contract.js'
+import { Problems } from '../problem.js'
+import { structSpec } from '../struct/layout.js'
+import { StructReader } from '../struct/reader.js'
+import { walkList } from '../walk/list.js'
 import type { LinuxKernel } from './kernel.js'
-import { Problems } from './problem.js'
-import { structSpec } from './struct/layout.js'
-import { StructReader } from './struct/reader.js'
-import { walkList } from './walk/list.js'
 import { walkXarray } from './walk/xarray.js'
 
 const BTF_MODULE = structSpec('btf_module', { list: 'list', btf: 'btf' })

@@ -1,11 +1,11 @@
 /** Loaded kernel modules, as /proc/modules prints them (kernel/module, include/linux/module.h). */
 import { hex } from '../../core/address.js'
+import { type Listing, Problems } from '../problem.js'
+import { structSpec } from '../struct/layout.js'
+import { StructReader } from '../struct/reader.js'
+import type { StructRecord } from '../struct/record.js'
+import { walkList } from '../walk/list.js'
 import type { LinuxKernel } from './kernel.js'
-import { type Listing, Problems } from './problem.js'
-import { structSpec } from './struct/layout.js'
-import { StructReader } from './struct/reader.js'
-import type { StructRecord } from './struct/record.js'
-import { walkList } from './walk/list.js'
 
 /** A stretch of memory that belongs to a module. */
 export interface ModuleRange {

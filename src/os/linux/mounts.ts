@@ -1,12 +1,13 @@
 /** Mounts of a process's namespace (fs/mount.h), as /proc/PID/mountinfo prints them (fs/proc_namespace.c). */
+
+import { type Listing, Problems } from '../problem.js'
+import { structSpec } from '../struct/layout.js'
+import { type ReadableKernel, StructReader } from '../struct/reader.js'
+import type { StructRecord } from '../struct/record.js'
+import { walkList } from '../walk/list.js'
 import { fileSystemType } from './path/made-up-names.js'
 import { SUPER_BLOCK } from './path/structs.js'
 import { type PathAddress, PathReader } from './paths.js'
-import { type Listing, Problems } from './problem.js'
-import { structSpec } from './struct/layout.js'
-import { type ReadableKernel, StructReader } from './struct/reader.js'
-import type { StructRecord } from './struct/record.js'
-import { walkList } from './walk/list.js'
 import { walkRbTree } from './walk/rbtree.js'
 
 /** One mount; texts are not escaped. What could not be read is absent. */

@@ -1,8 +1,8 @@
 /** A task's pid in each pid namespace it is seen from (include/linux/pid.h). */
 import { hex } from '../../core/address.js'
-import type { Problems } from './problem.js'
-import { structSpec } from './struct/layout.js'
-import type { StructReader } from './struct/reader.js'
+import type { Problems } from '../problem.js'
+import { structSpec } from '../struct/layout.js'
+import type { StructReader } from '../struct/reader.js'
 import type { TaskRecord } from './tasks.js'
 
 /** What the lists read of a `struct pid`. */

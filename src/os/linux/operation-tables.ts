@@ -1,6 +1,7 @@
 /** The kernel's tables of operations: structures full of pointers to code, which are what a rootkit changes. */
+
+import type { StructReader } from '../struct/reader.js'
 import type { LinuxKernel } from './kernel.js'
-import type { StructReader } from './struct/reader.js'
 
 /** One word of a table. */
 export interface OperationPointer {

@@ -1,14 +1,15 @@
 /** Which file a frame of the page cache belongs to: frame, `struct page`, address space, inode, name. */
+
+import { type Problem, Problems } from '../problem.js'
+import { structArray } from '../struct/array.js'
+import { structSpec } from '../struct/layout.js'
+import { StructReader } from '../struct/reader.js'
+import type { StructRecord } from '../struct/record.js'
 import type { LinuxKernel } from './kernel.js'
 import { type InodeName, inodeName } from './page/inode-names.js'
 import { findPageStructs, type PageStructs } from './page/page-structs.js'
 import { INODE } from './path/structs.js'
 import { PathReader } from './paths.js'
-import { type Problem, Problems } from './problem.js'
-import { structArray } from './struct/array.js'
-import { structSpec } from './struct/layout.js'
-import { StructReader } from './struct/reader.js'
-import type { StructRecord } from './struct/record.js'
 
 /** The file whose bytes a frame holds. */
 export interface PageCacheOwner extends InodeName {

@@ -2,12 +2,13 @@
  * From a file's structures to its path, as /proc prints it (`d_path` of fs/d_path.c): up the names of the directory, over the
  * mounts, to the root.
  */
+
+import { Problems } from '../problem.js'
+import { StructReader } from '../struct/reader.js'
+import { decodeText, type StructRecord } from '../struct/record.js'
 import type { LinuxKernel } from './kernel.js'
 import { madeUpName } from './path/made-up-names.js'
 import { BACKING_FILE, DENTRY, DENTRY_OPERATIONS, FILE, MOUNT } from './path/structs.js'
-import { Problems } from './problem.js'
-import { StructReader } from './struct/reader.js'
-import { decodeText, type StructRecord } from './struct/record.js'
 
 /** A place in the tree of mounts: kernel virtual addresses of a `struct dentry` and a `struct vfsmount`. */
 export interface PathAddress {

@@ -1,11 +1,12 @@
 /** The kernel's table of pids: an idr since 4.15 (a radix tree, then an xarray), a hash table before (kernel/pid.c). */
+
+import type { Problems } from '../problem.js'
+import { structSpec } from '../struct/layout.js'
+import type { StructReader } from '../struct/reader.js'
+import { walkChain } from '../walk/list.js'
 import type { LinuxKernel } from './kernel.js'
 import { PID } from './namespace-pids.js'
-import type { Problems } from './problem.js'
-import { structSpec } from './struct/layout.js'
-import type { StructReader } from './struct/reader.js'
 import { MAX_TASKS, TASK } from './tasks.js'
-import { walkChain } from './walk/list.js'
 import { walkXarray } from './walk/xarray.js'
 
 const PID_NAMESPACE = structSpec('pid_namespace', { tree: 'idr.idr_rt' })

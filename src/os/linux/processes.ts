@@ -1,14 +1,14 @@
 /** Processes of a Linux guest: thread-group leaders, zombies too, idle tasks not. */
 import type { PhysicalMemory } from '../../core/memory.js'
 import type { VirtualMemory } from '../../core/virtual-memory.js'
+import { type Listing, Problems } from '../problem.js'
+import { structSpec } from '../struct/layout.js'
+import { StructReader } from '../struct/reader.js'
 import { type GuestClock, guestClock } from './clock.js'
 import { type CommandLine, CommandLines } from './command-line.js'
 import type { LinuxKernel } from './kernel.js'
 import { MM, type MmRecord } from './memory-map.js'
 import { namespacePids } from './namespace-pids.js'
-import { type Listing, Problems } from './problem.js'
-import { structSpec } from './struct/layout.js'
-import { StructReader } from './struct/reader.js'
 import {
   isKernelThread,
   readTask,

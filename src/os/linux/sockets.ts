@@ -1,5 +1,8 @@
 /** Sockets: those that descriptors lead to, and those in the kernel's own tables, marked with where they were found. As /proc/net/* lists them. */
 import { hex } from '../../core/address.js'
+import { type Listing, Problems } from '../problem.js'
+import { StructReader } from '../struct/reader.js'
+import { walkList } from '../walk/list.js'
 import { type FileSlot, fileKind, fileSlots, SlotBudget } from './files.js'
 import type { LinuxKernel } from './kernel.js'
 import { type BareSocket, SocketDescriber } from './net/describe.js'
@@ -7,9 +10,6 @@ import type { SocketInfo, SocketOwner } from './net/socket-info.js'
 import { COMMON, NET, PROTOCOL, SOCKET, SOCKET_ALLOC } from './net/structs.js'
 import { type TableHints, tableSockets } from './net/tables.js'
 import { INODE } from './path/structs.js'
-import { type Listing, Problems } from './problem.js'
-import { StructReader } from './struct/reader.js'
-import { walkList } from './walk/list.js'
 
 export type { Endpoint, SocketInfo, SocketKind, SocketOwner } from './net/socket-info.js'
 

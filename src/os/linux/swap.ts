@@ -1,8 +1,8 @@
 /** Pages that were swapped out: where they went, and their bytes where memory still has them (zram). */
 import type { PhysicalMemory } from '../../core/memory.js'
+import type { Problem } from '../problem.js'
+import { StructReader } from '../struct/reader.js'
 import type { LinuxKernel } from './kernel.js'
-import type { Problem } from './problem.js'
-import { StructReader } from './struct/reader.js'
 import { type SwapArea, swapAreas } from './swap/areas.js'
 import { SwapEntries, type SwapPlace } from './swap/entries.js'
 import { ZramDisk } from './swap/zram.js'

@@ -1,7 +1,8 @@
 /** The kernel's tables of system calls. */
+
+import type { StructReader } from '../struct/reader.js'
 import type { LinuxKernel } from './kernel.js'
 import { type Landmark, searchTable } from './landmark-search.js'
-import type { StructReader } from './struct/reader.js'
 
 /** Names of the tables that there may be: native, 32-bit on 64-bit, x32. */
 export const SYSTEM_CALL_TABLES = [

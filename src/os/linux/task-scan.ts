@@ -4,9 +4,9 @@
  * per possible place tells most places off, without knowledge of slabs. What the word lets through is read and checked.
  */
 import { type MemoryRun, type PhysicalMemory, readInto } from '../../core/memory.js'
-import type { Problems } from './problem.js'
-import type { StructReader } from './struct/reader.js'
-import { StructRecord } from './struct/record.js'
+import type { Problems } from '../problem.js'
+import type { StructReader } from '../struct/reader.js'
+import { StructRecord } from '../struct/record.js'
 import { MAX_PIDS, TASK, type TaskRecord } from './tasks.js'
 
 /** Where tasks stand in the slabs: `L1_CACHE_BYTES` is 64 or more on 64-bit, 32 or more on 32-bit. */

@@ -1,11 +1,11 @@
 /** Tasks: what the kernel schedules, threads and processes alike (include/linux/sched.h). */
 import { hex } from '../../core/address.js'
+import type { Problems } from '../problem.js'
+import { structSpec } from '../struct/layout.js'
+import type { StructReader } from '../struct/reader.js'
+import type { StructRecord } from '../struct/record.js'
+import { walkList } from '../walk/list.js'
 import type { LinuxKernel } from './kernel.js'
-import type { Problems } from './problem.js'
-import { structSpec } from './struct/layout.js'
-import type { StructReader } from './struct/reader.js'
-import type { StructRecord } from './struct/record.js'
-import { walkList } from './walk/list.js'
 
 /** What the lists read of a `task_struct`, in one read. */
 export const TASK = structSpec('task_struct', {

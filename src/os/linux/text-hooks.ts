@@ -1,6 +1,7 @@
 /** Functions of an x86 kernel that start with a jump out of it: what an inline hook looks like. */
+
+import type { StructReader } from '../struct/reader.js'
 import type { LinuxKernel } from './kernel.js'
-import type { StructReader } from './struct/reader.js'
 
 /** A jump near the start of a function. */
 export interface TextJump {

@@ -1,9 +1,10 @@
 /** The threads of a process. */
+
+import { type Listing, Problems } from '../problem.js'
+import { StructReader } from '../struct/reader.js'
+import { walkList } from '../walk/list.js'
 import type { LinuxKernel } from './kernel.js'
-import { type Listing, Problems } from './problem.js'
-import { StructReader } from './struct/reader.js'
 import { readTask, SIGNAL, TASK, type TaskRecord, type TaskState, taskState } from './tasks.js'
-import { walkList } from './walk/list.js'
 
 /** Most threads read of one process, and of all processes of a listing: a hostile guest lets 100 000 of them share a long list. */
 const MAX_THREADS = 2 ** 17

@@ -1,9 +1,10 @@
 /** What /proc/PID/maps calls a mapping (`show_map_vma` of fs/proc/task_mmu.c). */
+
+import { structSpec } from '../struct/layout.js'
+import type { StructReader } from '../struct/reader.js'
 import type { LinuxKernel } from './kernel.js'
 import type { MmRecord } from './memory-map.js'
 import type { PathReader } from './paths.js'
-import { structSpec } from './struct/layout.js'
-import type { StructReader } from './struct/reader.js'
 import type { VmaRecord } from './vma.js'
 
 /** What a mapping is for. */

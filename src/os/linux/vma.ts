@@ -1,10 +1,10 @@
 /** The mappings of a process as structures: `vm_area_struct`s, by the lists and trees that hold them (include/linux/mm_types.h). */
 import { hex } from '../../core/address.js'
+import type { Problems } from '../problem.js'
+import { structSpec } from '../struct/layout.js'
+import type { StructReader } from '../struct/reader.js'
+import type { StructRecord } from '../struct/record.js'
 import type { MmRecord } from './memory-map.js'
-import type { Problems } from './problem.js'
-import { structSpec } from './struct/layout.js'
-import type { StructReader } from './struct/reader.js'
-import type { StructRecord } from './struct/record.js'
 import { walkMapleTree } from './walk/maple-tree.js'
 import { walkRbTree } from './walk/rbtree.js'
 

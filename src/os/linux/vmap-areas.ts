@@ -1,9 +1,10 @@
 /** What the kernel has mapped outside its image and direct map: `vmap_area`s (mm/vmalloc.c). */
+
+import type { Problems } from '../problem.js'
+import { structSpec } from '../struct/layout.js'
+import type { StructReader } from '../struct/reader.js'
+import { walkList } from '../walk/list.js'
 import type { LinuxKernel } from './kernel.js'
-import type { Problems } from './problem.js'
-import { structSpec } from './struct/layout.js'
-import type { StructReader } from './struct/reader.js'
-import { walkList } from './walk/list.js'
 
 /** One area. */
 export interface VmapArea {

@@ -4,7 +4,7 @@ import { openTarget, type Target } from '../../../src/coordinator/target.js'
 import { OverlayMemory } from '../../../src/drivers/overlay-memory.js'
 import { findLinux } from '../../../src/os/linux/detect/find.js'
 import { imageRanges } from '../../../src/os/linux/detect/from-registers.js'
-import { sweep } from '../../../src/os/linux/detect/sweep.js'
+import { sweep } from '../../../src/os/search/sweep.js'
 
 const IMAGE = fileURLToPath(new URL('../../../examples/guest.kdump', import.meta.url))
 

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { crossCheckProcesses } from '../../../src/os/linux/crosscheck.js'
 import { maps } from '../../../src/os/linux/maps.js'
-import { Problems } from '../../../src/os/linux/problem.js'
 import { processes } from '../../../src/os/linux/processes.js'
 import { threads } from '../../../src/os/linux/threads.js'
 import { walkXarray } from '../../../src/os/linux/walk/xarray.js'
+import { Problems } from '../../../src/os/problem.js'
 import { type DemoGuest, openDemo } from '../../helpers/demo-kernel.js'
 
 /** The process of that name. */

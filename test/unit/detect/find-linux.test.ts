@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { findLinux } from '../../../src/os/linux/detect/find.js'
-import { rebased } from '../../../src/os/linux/detect/physical.js'
+import { rebased } from '../../../src/os/search/physical.js'
 import { aarch64Mode, pagingMode } from '../../../src/paging/modes.js'
 import { SYNTHETIC_BANNER, type SyntheticOptions, syntheticKernel } from '../../images/synthetic-kernel.js'
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { PhysicalMemory, Span } from '../../../src/core/memory.js'
-import { sweep } from '../../../src/os/linux/detect/sweep.js'
+import { sweep } from '../../../src/os/search/sweep.js'
 
 const KIB = 1024
 

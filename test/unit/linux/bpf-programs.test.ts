@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { bpfPrograms } from '../../../src/os/linux/bpf-programs.js'
 import type { LinuxKernel } from '../../../src/os/linux/kernel.js'
-import { Problems } from '../../../src/os/linux/problem.js'
-import { StructReader } from '../../../src/os/linux/struct/reader.js'
+import { Problems } from '../../../src/os/problem.js'
+import { StructReader } from '../../../src/os/struct/reader.js'
 import { pagingMode } from '../../../src/paging/modes.js'
 import { KernelMemory, symbolsOf, typesOf } from '../../images/kernel-memory.js'
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { CommandLines } from '../../../src/os/linux/command-line.js'
 import { MM, type MmRecord } from '../../../src/os/linux/memory-map.js'
-import { StructReader } from '../../../src/os/linux/struct/reader.js'
+import { StructReader } from '../../../src/os/struct/reader.js'
 import { KernelMemory, typesOf } from '../../images/kernel-memory.js'
 
 const MM_AT = 0xffff_8880_0000_0000n

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { filePath, PathReader } from '../../../src/os/linux/paths.js'
-import { Problems } from '../../../src/os/linux/problem.js'
-import { StructReader } from '../../../src/os/linux/struct/reader.js'
+import { Problems } from '../../../src/os/problem.js'
+import { StructReader } from '../../../src/os/struct/reader.js'
 import { FILE_LAYOUTS, MadeUpKernel } from '../../images/linux-files.js'
 
 /** `/` and `/mnt` of one file system, another mounted on `/mnt`. */

@@ -1,9 +1,9 @@
 import { describe, expect, it, test } from 'vitest'
 import { ipv4Text, ipv6Text } from '../../../src/os/linux/net/addresses.js'
 import { chainNodes } from '../../../src/os/linux/net/chains.js'
-import { Problems } from '../../../src/os/linux/problem.js'
 import { sockets } from '../../../src/os/linux/sockets.js'
-import { StructReader } from '../../../src/os/linux/struct/reader.js'
+import { Problems } from '../../../src/os/problem.js'
+import { StructReader } from '../../../src/os/struct/reader.js'
 import { type StructLayout, symbolsOf } from '../../images/kernel-memory.js'
 import { FILE_LAYOUTS, MadeUpKernel } from '../../images/linux-files.js'
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { structSpec } from '../../../src/os/linux/struct/layout.js'
-import { StructReader } from '../../../src/os/linux/struct/reader.js'
+import { structSpec } from '../../../src/os/struct/layout.js'
+import { StructReader } from '../../../src/os/struct/reader.js'
 import type { Member, TypeTable } from '../../../src/symbols/contract.js'
 import { KernelMemory, typesOf } from '../../images/kernel-memory.js'
 

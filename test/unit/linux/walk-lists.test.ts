@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { Problems } from '../../../src/os/linux/problem.js'
-import { StructReader } from '../../../src/os/linux/struct/reader.js'
-import { walkChain, walkList } from '../../../src/os/linux/walk/list.js'
+import { Problems } from '../../../src/os/problem.js'
+import { StructReader } from '../../../src/os/struct/reader.js'
+import { walkChain, walkList } from '../../../src/os/walk/list.js'
 import { KernelMemory, typesOf } from '../../images/kernel-memory.js'
 
 const BASE = 0xffff_8880_0000_0000n

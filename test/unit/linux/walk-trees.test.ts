@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { Problems } from '../../../src/os/linux/problem.js'
-import { StructReader } from '../../../src/os/linux/struct/reader.js'
 import { walkMapleTree } from '../../../src/os/linux/walk/maple-tree.js'
 import { walkRbTree } from '../../../src/os/linux/walk/rbtree.js'
 import { walkXarray } from '../../../src/os/linux/walk/xarray.js'
+import { Problems } from '../../../src/os/problem.js'
+import { StructReader } from '../../../src/os/struct/reader.js'
 import { KernelMemory, type StructLayout, typesOf } from '../../images/kernel-memory.js'
 
 const BASE = 0xffff_8880_0000_0000n

@@ -1,7 +1,7 @@
 /** The kernel's banner: `Linux version 6.1.0-... (who@where) (compiler) #1 SMP ...` (init/version-timestamp.c). */
 import type { MemoryRun, PhysicalMemory } from '../../../core/memory.js'
-import { readPhysical } from './physical.js'
-import { sweep } from './sweep.js'
+import { readPhysical } from '../../search/physical.js'
+import { sweep } from '../../search/sweep.js'
 
 const START = Buffer.from('Linux version ')
 /** Bytes that a banner may take. */

@@ -3,7 +3,7 @@ import type { PhysicalMemory } from '../../../core/memory.js'
 import type { AbsentDecoderName } from '../../../paging/absent.js'
 import { type AddressSpace, openAddressSpace } from '../../../paging/address-space.js'
 import type { PagingMode } from '../../../paging/mode.js'
-import { rebased } from './physical.js'
+import { rebased } from '../../search/physical.js'
 
 /** A kernel's image and tables. Plain data but for the bigint. */
 export interface Candidate {

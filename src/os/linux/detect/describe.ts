@@ -5,6 +5,7 @@ import { findBtf, kernelBtfAt } from '../../../symbols/btf-search.js'
 import type { SymbolTable } from '../../../symbols/contract.js'
 import { physicalReader } from '../../../symbols/kallsyms-search.js'
 import type { VmcoreInfo } from '../../../symbols/vmcoreinfo.js'
+import { sweep } from '../../search/sweep.js'
 import { type Banner, findBanners, MAX_BANNER_BYTES, parseBanner } from './banner.js'
 import { type Candidate, gpaOf, kernelSpace } from './candidate.js'
 import { kaslrOffsetOf } from './kaslr.js'
@@ -12,7 +13,6 @@ import { imageStart } from './kernel-text.js'
 import type { Located } from './located.js'
 import { behind } from './near.js'
 import type { BtfPlace, LinuxRecord } from './record.js'
-import { sweep } from './sweep.js'
 
 /** No kernel's BTF is longer. */
 const MAX_BTF_BYTES = 48 << 20

@@ -9,6 +9,8 @@ import {
   physicalReader,
 } from '../../../symbols/kallsyms-search.js'
 import { kallsymsTables, MAX_VMCOREINFO_BYTES, parseVmcoreinfo } from '../../../symbols/vmcoreinfo.js'
+import { isMemory, readPhysical } from '../../search/physical.js'
+import { sweep } from '../../search/sweep.js'
 import { Budget } from './budget.js'
 import { type Candidate, holds, kernelSpace } from './candidate.js'
 import { locatedKallsyms } from './from-kallsyms.js'
@@ -16,8 +18,6 @@ import { basesFor } from './known-bases.js'
 import type { Located, LocatedKallsyms, LocateHints } from './located.js'
 import { behind } from './near.js'
 import { NEEDLE_OVERLAP } from './needles.js'
-import { isMemory, readPhysical } from './physical.js'
-import { sweep } from './sweep.js'
 import { pointerBytesOf, vmcoreinfoCandidates } from './vmcoreinfo-candidates.js'
 
 /** Undefined when no reading of the text leads to tables that map the image where it says. */

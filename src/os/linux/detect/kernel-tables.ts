@@ -5,10 +5,10 @@ import { parseBtf } from '../../../symbols/btf-types.js'
 import { virtualReader } from '../../../symbols/byte-reader.js'
 import type { SymbolTable, TypeTable } from '../../../symbols/contract.js'
 import { parseKallsyms } from '../../../symbols/kallsyms.js'
+import { rebased } from '../../search/physical.js'
 import { type Derived, deriveTypes } from '../derive/derive.js'
 import { absentOf, gpaOf, kernelSpace } from './candidate.js'
 import { chainSymbols, chainTypes, listedSymbols } from './chained-tables.js'
-import { rebased } from './physical.js'
 import type { LinuxRecord } from './record.js'
 
 /** The first process: every kernel has it, but not every one names it. */

@@ -1,5 +1,6 @@
 /** Finding a kernel's page tables and symbols: from VMCOREINFO where there is one, else from kallsyms, each proved by the tables. */
 import type { MemoryRun, PhysicalMemory } from '../../../core/memory.js'
+import { sweep } from '../../search/sweep.js'
 import { Budget } from './budget.js'
 import { fromTokens } from './from-kallsyms.js'
 import { imageRanges, isRunning, without } from './from-registers.js'
@@ -7,7 +8,6 @@ import { fromVmcoreinfo, textAt } from './from-vmcoreinfo.js'
 import { textAddress } from './kernel-text.js'
 import type { Located, LocateHints } from './located.js'
 import { findNeedles, NEEDLE_OVERLAP } from './needles.js'
-import { sweep } from './sweep.js'
 
 const MAX_TEXTS_TRIED = 256
 

@@ -6,9 +6,9 @@
 import { alignUp } from '../../../core/address.js'
 import type { MemoryRun, PhysicalMemory } from '../../../core/memory.js'
 import { levelShifts, type PagingMode } from '../../../paging/mode.js'
+import { isMemory, rebased } from '../../search/physical.js'
+import { sweep } from '../../search/sweep.js'
 import { type Candidate, gpaOf, kernelSpace } from './candidate.js'
-import { isMemory, rebased } from './physical.js'
-import { sweep } from './sweep.js'
 
 /** Tables that map the kernel: its own, boot-time ones, one or two a process where all of memory is searched. */
 const MAX_PROVED = 512

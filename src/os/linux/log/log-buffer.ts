@@ -1,8 +1,8 @@
 /** The kernel log before 5.10: records one behind the other in one buffer (`struct printk_log` of kernel/printk/printk.c). */
-import type { Problems } from '../problem.js'
-import { structSpec } from '../struct/layout.js'
-import type { StructReader } from '../struct/reader.js'
-import { decodeText, StructRecord } from '../struct/record.js'
+import type { Problems } from '../../problem.js'
+import { structSpec } from '../../struct/layout.js'
+import type { StructReader } from '../../struct/reader.js'
+import { decodeText, StructRecord } from '../../struct/record.js'
 import type { LogRecord } from './record.js'
 import { callerText } from './ring-buffer.js'
 

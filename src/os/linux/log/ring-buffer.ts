@@ -2,11 +2,11 @@
  * The kernel log since 5.10: a ring of descriptors, one of texts (kernel/printk/printk_ringbuffer.c). A descriptor's state and its
  * number share one word; a text is found by its logical position, and begins with the number of its descriptor.
  */
-import type { Problems } from '../problem.js'
-import { structArray } from '../struct/array.js'
-import { structSpec } from '../struct/layout.js'
-import type { StructReader } from '../struct/reader.js'
-import { decodeText, type StructRecord } from '../struct/record.js'
+import type { Problems } from '../../problem.js'
+import { structArray } from '../../struct/array.js'
+import { structSpec } from '../../struct/layout.js'
+import type { StructReader } from '../../struct/reader.js'
+import { decodeText, type StructRecord } from '../../struct/record.js'
 import type { LogRecord } from './record.js'
 
 const RING_BUFFER = structSpec('printk_ringbuffer', {

@@ -1,7 +1,7 @@
 /** Hash tables of chains: arrays of `hlist_head` (or `hlist_nulls_head`) and what hangs on them. */
 import { hex } from '../../../core/address.js'
-import type { Problems } from '../problem.js'
-import type { StructReader } from '../struct/reader.js'
+import type { Problems } from '../../problem.js'
+import type { StructReader } from '../../struct/reader.js'
 
 /** An array of heads: the pointer to the first node stands `headOffset` bytes into each bucket. */
 export interface ChainTable {

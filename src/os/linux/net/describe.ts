@@ -1,7 +1,8 @@
 /** From a `struct sock` to what is told of it. */
+
+import type { StructReader } from '../../struct/reader.js'
+import { decodeText, type StructRecord } from '../../struct/record.js'
 import { INODE } from '../path/structs.js'
-import type { StructReader } from '../struct/reader.js'
-import { decodeText, type StructRecord } from '../struct/record.js'
 import { ipv4Text, ipv6Text } from './addresses.js'
 import {
   type Endpoint,

@@ -1,5 +1,5 @@
 /** What the socket code reads (include/net/sock.h, inet_sock.h, af_unix.h; net/netlink/af_netlink.h, net/packet/internal.h). */
-import { structSpec } from '../struct/layout.js'
+import { structSpec } from '../../struct/layout.js'
 
 /** The start of every socket, also of those that only wait: `struct sock_common`. */
 export const COMMON = structSpec('sock_common', {

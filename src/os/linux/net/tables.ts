@@ -3,9 +3,9 @@
  * and netlink sockets. Those that no descriptor leads to (TIME_WAIT, closed but not ended, the kernel's own) stand only there.
  */
 import type { SymbolTable } from '../../../symbols/contract.js'
-import type { Problems } from '../problem.js'
-import { structSpec } from '../struct/layout.js'
-import type { StructReader } from '../struct/reader.js'
+import type { Problems } from '../../problem.js'
+import { structSpec } from '../../struct/layout.js'
+import type { StructReader } from '../../struct/reader.js'
 import { ChainBudget, type ChainTable, chainNodes } from './chains.js'
 import { COMMON, NET, NETLINK_SOCK } from './structs.js'
 

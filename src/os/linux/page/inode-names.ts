@@ -1,11 +1,12 @@
 /** From an inode to a path: the other way round than opening a file, by the names that the kernel still keeps of it. */
+
+import type { Problems } from '../../problem.js'
+import { structSpec } from '../../struct/layout.js'
+import type { StructReader } from '../../struct/reader.js'
+import { walkChain, walkList } from '../../walk/list.js'
 import { fileSystemType } from '../path/made-up-names.js'
 import { INODE } from '../path/structs.js'
 import type { PathReader } from '../paths.js'
-import type { Problems } from '../problem.js'
-import { structSpec } from '../struct/layout.js'
-import type { StructReader } from '../struct/reader.js'
-import { walkChain, walkList } from '../walk/list.js'
 
 const NAMES = structSpec('inode', { names: 'i_dentry', superBlock: 'i_sb' })
 const ALIAS = structSpec('dentry', { alias: ['d_u.d_alias', 'd_alias'], hashed: 'd_hash.pprev' })

@@ -1,7 +1,8 @@
 /** Where the `struct page` of a frame stands: the array of them, whatever the kernel keeps it in (include/asm-generic/memory_model.h). */
+
+import { structSpec } from '../../struct/layout.js'
+import type { StructReader } from '../../struct/reader.js'
 import type { LinuxKernel } from '../kernel.js'
-import { structSpec } from '../struct/layout.js'
-import type { StructReader } from '../struct/reader.js'
 
 const SECTION = structSpec('mem_section', { map: 'section_mem_map' })
 

@@ -3,9 +3,9 @@
  * `d_dname` of the file system prints them (fs/pipe.c, net/socket.c, fs/anon_inodes.c, fs/nsfs.c, fs/pidfs.c,
  * drivers/dma-buf/dma-buf.c; `simple_dname` of fs/d_path.c for all others).
  */
-import { structSpec } from '../struct/layout.js'
-import type { StructReader } from '../struct/reader.js'
-import type { StructRecord } from '../struct/record.js'
+import { structSpec } from '../../struct/layout.js'
+import type { StructReader } from '../../struct/reader.js'
+import type { StructRecord } from '../../struct/record.js'
 import { type DENTRY, FILE_SYSTEM_TYPE, INODE, SUPER_BLOCK } from './structs.js'
 
 type DentryKey = keyof (typeof DENTRY)['members']

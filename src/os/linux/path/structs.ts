@@ -1,5 +1,5 @@
 /** What the path code reads of dentries, mounts and files (include/linux/dcache.h, fs.h; fs/mount.h). */
-import { structSpec } from '../struct/layout.js'
+import { structSpec } from '../../struct/layout.js'
 
 /** An open file (`struct file`). */
 export const FILE = structSpec('file', {

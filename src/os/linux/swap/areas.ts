@@ -1,12 +1,13 @@
 /** Swap areas: the files and devices that pages go to (include/linux/swap.h), as /proc/swaps lists them. */
+
+import { type Listing, Problems } from '../../problem.js'
+import { structSpec } from '../../struct/layout.js'
+import { StructReader } from '../../struct/reader.js'
+import type { StructRecord } from '../../struct/record.js'
 import { fileKind } from '../files.js'
 import type { LinuxKernel } from '../kernel.js'
 import { FILE, INODE } from '../path/structs.js'
 import { PathReader } from '../paths.js'
-import { type Listing, Problems } from '../problem.js'
-import { structSpec } from '../struct/layout.js'
-import { StructReader } from '../struct/reader.js'
-import type { StructRecord } from '../struct/record.js'
 import { areaAddresses } from './find-areas.js'
 
 /** One swap area. */

@@ -1,7 +1,7 @@
 /** What a swap entry of a page table says: which area, which slot. */
 import { type AbsentDecoderName, absentDecoder } from '../../../paging/absent.js'
 import type { PagingMode } from '../../../paging/mode.js'
-import type { StructReader } from '../struct/reader.js'
+import type { StructReader } from '../../struct/reader.js'
 import type { SwapArea } from './areas.js'
 
 /** A slot of an area that exists. */

@@ -3,12 +3,13 @@
  * devices, each of which knows who holds it: from the first task's root to its file system, the ring of all file systems, the one
  * that block devices live in, its inodes.
  */
+
+import type { Problems } from '../../problem.js'
+import { structSpec } from '../../struct/layout.js'
+import type { StructReader } from '../../struct/reader.js'
+import { walkList } from '../../walk/list.js'
 import type { LinuxKernel } from '../kernel.js'
 import { fileSystemType } from '../path/made-up-names.js'
-import type { Problems } from '../problem.js'
-import { structSpec } from '../struct/layout.js'
-import type { StructReader } from '../struct/reader.js'
-import { walkList } from '../walk/list.js'
 
 /** 5 bits of an entry. */
 export const MAX_AREAS = 32

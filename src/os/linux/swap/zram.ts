@@ -1,13 +1,13 @@
 /** Pages in a zram disk (drivers/block/zram/zram_drv.c), by its driver's own types. */
 import type { PhysicalMemory } from '../../../core/memory.js'
 import type { TypeTable } from '../../../symbols/contract.js'
+import { structSpec } from '../../struct/layout.js'
+import { StructReader } from '../../struct/reader.js'
+import type { StructRecord } from '../../struct/record.js'
 import type { LinuxKernel } from '../kernel.js'
 import { moduleTypes } from '../module-types.js'
 import { searchModuleTypes } from '../module-types-search.js'
 import { findPageStructs } from '../page/page-structs.js'
-import { structSpec } from '../struct/layout.js'
-import { StructReader } from '../struct/reader.js'
-import type { StructRecord } from '../struct/record.js'
 import { decompressPage } from './decompress.js'
 import { Zsmalloc } from './zsmalloc.js'
 

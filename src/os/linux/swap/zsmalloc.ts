@@ -5,9 +5,9 @@
 import { type PhysicalMemory, readInto } from '../../../core/memory.js'
 import { findRun } from '../../../core/runs.js'
 import type { TypeTable } from '../../../symbols/contract.js'
+import { structSpec } from '../../struct/layout.js'
+import { StructReader } from '../../struct/reader.js'
 import type { PageStructs } from '../page/page-structs.js'
-import { structSpec } from '../struct/layout.js'
-import { StructReader } from '../struct/reader.js'
 
 /** In newer kernels zsmalloc has its own view of `struct page`; the places are the same. */
 const ZS_PAGE = structSpec('zpdesc', { next: 'next', zspage: 'zspage' })

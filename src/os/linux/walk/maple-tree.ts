@@ -1,9 +1,9 @@
 /** Maple trees (include/linux/maple_tree.h, lib/maple_tree.c): ranges of unsigned longs to pointers; holds a process's mappings since 6.1. */
 import { hex } from '../../../core/address.js'
-import type { Problems } from '../problem.js'
-import { structSpec } from '../struct/layout.js'
-import type { StructReader } from '../struct/reader.js'
-import { MAX_LIST, type WalkOptions } from './list.js'
+import type { Problems } from '../../problem.js'
+import { structSpec } from '../../struct/layout.js'
+import type { StructReader } from '../../struct/reader.js'
+import { MAX_LIST, type WalkOptions } from '../../walk/list.js'
 
 /** What a range of indices holds; `last` is inclusive. */
 export interface RangeEntry {

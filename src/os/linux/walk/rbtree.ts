@@ -1,8 +1,8 @@
 /** Red-black trees (include/linux/rbtree.h): `rb_node` is parent and colour, right, left. */
 import { hex } from '../../../core/address.js'
-import type { Problems } from '../problem.js'
-import type { StructReader } from '../struct/reader.js'
-import { MAX_LIST, type WalkOptions } from './list.js'
+import type { Problems } from '../../problem.js'
+import type { StructReader } from '../../struct/reader.js'
+import { MAX_LIST, type WalkOptions } from '../../walk/list.js'
 
 /** A tree of 2^17 nodes is at most twice this deep; deeper is no red-black tree. */
 const MAX_DEPTH = 64

@@ -3,10 +3,10 @@
  * A node is 64 (or 16) slots; an entry whose low bits say so leads to another node, any other is what the caller stored.
  */
 import { hex } from '../../../core/address.js'
-import type { Problems } from '../problem.js'
-import { structSpec } from '../struct/layout.js'
-import type { StructReader } from '../struct/reader.js'
-import { MAX_LIST, type WalkOptions } from './list.js'
+import type { Problems } from '../../problem.js'
+import { structSpec } from '../../struct/layout.js'
+import type { StructReader } from '../../struct/reader.js'
+import { MAX_LIST, type WalkOptions } from '../../walk/list.js'
 
 /** A stored entry and its index. */
 export interface IndexedEntry {

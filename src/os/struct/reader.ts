@@ -1,6 +1,6 @@
 /** Typed reads of a kernel's structures. */
-import type { VirtualMemory, VirtualRead } from '../../../core/virtual-memory.js'
-import type { TypeTable } from '../../../symbols/contract.js'
+import type { VirtualMemory, VirtualRead } from '../../core/virtual-memory.js'
+import type { TypeTable } from '../../symbols/contract.js'
 import { Layout, type StructSpec } from './layout.js'
 import { cString, StructRecord } from './record.js'
 

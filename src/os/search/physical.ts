@@ -1,6 +1,6 @@
 /** Small reads of guest physical memory where absence is an answer, and memory seen at another base. */
-import type { PhysicalMemory, Span, Window } from '../../../core/memory.js'
-import { findRun } from '../../../core/runs.js'
+import type { PhysicalMemory, Span, Window } from '../../core/memory.js'
+import { findRun } from '../../core/runs.js'
 
 const MAX_READ_BYTES = 64 << 20
 

@@ -1,5 +1,5 @@
 /** Lists of the kernel's: `list_head` rings, `hlist` chains, and chains by one pointer (include/linux/list.h). */
-import { hex } from '../../../core/address.js'
+import { hex } from '../../core/address.js'
 import type { Problems } from '../problem.js'
 import type { StructReader } from '../struct/reader.js'
 

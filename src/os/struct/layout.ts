@@ -1,5 +1,5 @@
 /** Which members of a structure are wanted, and where they lie in this kernel. */
-import type { Member, TypeTable } from '../../../symbols/contract.js'
+import type { Member, TypeTable } from '../../symbols/contract.js'
 
 /**
  * A structure and the members that a reader wants of it. A member is a path (`signal`, `thread_info.flags`), or several of

@@ -1,6 +1,6 @@
 /** One pass over guest physical memory in windows: what every search for a kernel is made of. */
-import { alignDown, alignUp } from '../../../core/address.js'
-import type { MemoryRun, PhysicalMemory } from '../../../core/memory.js'
+import { alignDown, alignUp } from '../../core/address.js'
+import type { MemoryRun, PhysicalMemory } from '../../core/memory.js'
 
 /** Bytes of a window: large enough for fast searching, small enough to stay in the processor's cache a while. */
 const WINDOW_BYTES = 4 << 20
