@@ -141,12 +141,17 @@ class Collector {
     flags: number,
   ): void {
     const walker = this.#walker
-    const words = walker.tables.words
+    const { tables } = walker
+    const words = tables.words
+    const sink = this.#sink
     const pageBytes = this.#pageBytes
-    let nextVpn = this.#vpn + this.#pages
-    let nextGpa = this.#gpa + this.#pages * pageBytes
-    let current = this.#flags
     const plain = walker.mode.format === 'x86-64'
+    let { runStart, runEnd } = tables
+    let startVpn = this.#vpn
+    let startGpa = this.#gpa
+    let nextVpn = startVpn + this.#pages
+    let nextGpa = startGpa + this.#pages * pageBytes
+    let current = this.#flags
     let at = start
     let vpn = firstVpn
     const end = firstVpn + count
@@ -167,18 +172,36 @@ class Collector {
         gpa = walker.gpa
       }
       if (vpn !== nextVpn || gpa !== nextGpa || found !== current) {
-        this.#pages = nextVpn - this.#vpn
-        this.#flush()
-        if (!this.#going) return
+        const pages = nextVpn - startVpn
+        // as `flush` does where all is memory, nearly always: the calls would cost as much as the rest of the loop
+        if (pages > 0 && startGpa >= runStart && nextGpa <= runEnd) {
+          this.#full = !sink.add(startVpn, startGpa, pages, current)
+          this.#going = !this.#full
+        } else {
+          this.#hold(startVpn, startGpa, pages, current)
+          this.#flush()
+          runStart = tables.runStart
+          runEnd = tables.runEnd
+        }
+        if (!this.#going) {
+          this.#pages = 0
+          return
+        }
+        startVpn = vpn
+        startGpa = gpa
         current = found
-        this.#vpn = vpn
-        this.#gpa = gpa
-        this.#flags = current
       }
       nextVpn = vpn + 1
       nextGpa = gpa + pageBytes
     }
-    this.#pages = nextVpn - this.#vpn
+    this.#hold(startVpn, startGpa, nextVpn - startVpn, current)
+  }
+
+  #hold(vpn: number, gpa: number, pages: number, flags: number): void {
+    this.#vpn = vpn
+    this.#gpa = gpa
+    this.#pages = pages
+    this.#flags = flags
   }
 
   #add(vpn: number, gpa: number, pages: number, flags: number): void {
@@ -191,10 +214,7 @@ class Collector {
       return
     }
     this.#flush()
-    this.#vpn = vpn
-    this.#gpa = gpa
-    this.#pages = pages
-    this.#flags = flags
+    this.#hold(vpn, gpa, pages, flags)
   }
 
   /** Hands on what is memory of the extent at hand. */

@@ -27,15 +27,15 @@ export class TableCache {
   /** After TABLE_IS_UNREADABLE: why. */
   gap: GapReason = 'unreadable'
   readonly memory: PhysicalMemory
+  /** The run that was found last: most of what is asked for lies in one. */
+  runStart = 0
+  runEnd = 0
   readonly #limit: number
   #used = 0
   /** Open addressing: piece number (gpa / 4096) and its index in `words`. */
   #keys: Float64Array
   #slots: Int32Array
   #mask: number
-  /** The run that was found last: most tables lie in one. */
-  #runStart = 0
-  #runEnd = 0
 
   constructor(memory: PhysicalMemory, limit = DEFAULT_TABLE_PIECES) {
     this.memory = memory
@@ -65,12 +65,12 @@ export class TableCache {
 
   /** Whether a byte of guest memory stands at `gpa`. */
   isMemory(gpa: number): boolean {
-    return (gpa >= this.#runStart && gpa < this.#runEnd) || this.#findRun(gpa)
+    return (gpa >= this.runStart && gpa < this.runEnd) || this.#findRun(gpa)
   }
 
   /** Bytes of memory from `gpa` to the end of its run; 0 where there is none. */
   memoryFrom(gpa: number): number {
-    return this.isMemory(gpa) ? this.#runEnd - gpa : 0
+    return this.isMemory(gpa) ? this.runEnd - gpa : 0
   }
 
   /** Forgets everything: the guest ran meanwhile. */
@@ -83,8 +83,8 @@ export class TableCache {
   #findRun(gpa: number): boolean {
     const run: MemoryRun | undefined = this.memory.runs[findRun(this.memory.runs, gpa)]
     if (run === undefined) return false
-    this.#runStart = run.gpa
-    this.#runEnd = run.gpa + run.length
+    this.runStart = run.gpa
+    this.runEnd = run.gpa + run.length
     return true
   }
 
@@ -92,7 +92,7 @@ export class TableCache {
   #load(piece: number): number {
     const gpa = piece * PIECE_BYTES
     // a run that ends inside a piece holds no whole table there
-    if (!this.isMemory(gpa) || gpa + PIECE_BYTES > this.#runEnd) return TABLE_IS_NO_MEMORY
+    if (!this.isMemory(gpa) || gpa + PIECE_BYTES > this.runEnd) return TABLE_IS_NO_MEMORY
     const { bytes, stop } = this.memory.window(gpa, PIECE_BYTES)
     if (stop !== undefined || bytes.length < PIECE_BYTES) {
       this.gap = stop?.reason ?? 'unreadable'
