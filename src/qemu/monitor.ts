@@ -33,3 +33,14 @@ export interface Monitor extends Disposable {
   /** Ends the connection; safe to call twice. */
   close(): void
 }
+
+/** A monitor that can send a command in one synchronous call: for a process that is about to end. */
+export interface LastWords {
+  /** Sends the command and waits for nothing; what can't be sent is lost. Never throws. */
+  executeNow(command: string): void
+}
+
+/** Whether this monitor can. */
+export function canExecuteNow(monitor: Monitor): monitor is Monitor & LastWords {
+  return 'executeNow' in monitor
+}

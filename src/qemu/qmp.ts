@@ -4,7 +4,8 @@
  */
 import { createConnection, type Socket } from 'node:net'
 import { VmsiftError } from '../core/errors.js'
-import type { CommandOptions, Monitor, MonitorEvent } from './monitor.js'
+import type { CommandOptions, LastWords, Monitor, MonitorEvent } from './monitor.js'
+import { sendNow } from './send-now.js'
 import { splitLines } from './split-lines.js'
 
 /** QEMU greets at once; it is late only while its main loop is held up. */
@@ -24,7 +25,7 @@ interface Waiter {
 }
 
 /** A connection to a QMP socket. Commands may overlap; QEMU runs them in order. */
-export class QmpMonitor implements Monitor {
+export class QmpMonitor implements Monitor, LastWords {
   readonly #path: string
   readonly #socket: Socket
   readonly #waiting = new Map<number, Waiter>()
@@ -101,6 +102,10 @@ export class QmpMonitor implements Monitor {
   async human(commandLine: string, options?: CommandOptions): Promise<string> {
     const text = await this.execute('human-monitor-command', { 'command-line': commandLine }, options)
     return typeof text === 'string' ? text.replaceAll('\r\n', '\n') : ''
+  }
+
+  executeNow(command: string): void {
+    if (this.#ended === undefined) sendNow(this.#socket, `${JSON.stringify({ execute: command })}\n`)
   }
 
   onEvent(listener: (event: MonitorEvent) => void): () => void {

@@ -1,0 +1,58 @@
+/**
+ * What this process must not leave undone: a guest that it stopped. SIGKILL can't be caught; all other ways out can.
+ */
+
+/** Puts back what this process changed outside itself. */
+export interface Undo {
+  /** In good order. */
+  undo(): Promise<void>
+  /** In one synchronous attempt: the process ends when it returns. */
+  undoNow(): void
+}
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+/** A guest whose QEMU hangs must not keep this process alive. */
+const GRACE_MS = 2000
+
+const held = new Set<Undo>()
+
+/**
+ * Keeps `undo` in mind until the result is disposed. When SIGINT, SIGTERM or SIGHUP comes and nobody else in this process handles
+ * it, everything kept in mind is undone, and then the signal has its usual effect. Where the program has a handler of its own, that
+ * one decides; whatever it does, also after an uncaught error, `undoNow` is called when the process exits.
+ */
+export function undoOnExit(undo: Undo): Disposable {
+  if (held.size === 0) install()
+  held.add(undo)
+  return {
+    [Symbol.dispose]() {
+      if (held.delete(undo) && held.size === 0) uninstall()
+    },
+  }
+}
+
+function install(): void {
+  process.on('exit', onExit)
+  for (const signal of SIGNALS) process.on(signal, onSignal)
+}
+
+function uninstall(): void {
+  process.removeListener('exit', onExit)
+  for (const signal of SIGNALS) process.removeListener(signal, onSignal)
+}
+
+function onExit(): void {
+  for (const undo of held) undo.undoNow()
+}
+
+function onSignal(signal: NodeJS.Signals): void {
+  if (process.listenerCount(signal) > 1) return
+  // a second signal kills at once; what is not undone by then is tried by nobody
+  uninstall()
+  const die = (): void => void process.kill(process.pid, signal)
+  const late = setTimeout(die, GRACE_MS)
+  void Promise.allSettled([...held].map(each => each.undo())).then(() => {
+    clearTimeout(late)
+    die()
+  })
+}

@@ -1,0 +1,19 @@
+/** Whether a guest runs, as QEMU tells it. */
+import { VmsiftError } from '../core/errors.js'
+import type { Monitor } from './monitor.js'
+
+export interface RunState {
+  readonly running: boolean
+  /** QEMU's own word: `running`, `paused`, `debug` (a breakpoint stopped it), `shutdown`, `prelaunch`, `inmigrate`, ... */
+  readonly status: string
+}
+
+/** @throws VmsiftError `monitor-failed` when QEMU's answer makes no sense; else as `Monitor.execute`. */
+export async function runState(monitor: Monitor): Promise<RunState> {
+  const answer = (await monitor.execute('query-status')) as { running?: unknown; status?: unknown } | null
+  if (typeof answer?.running === 'boolean' && typeof answer.status === 'string')
+    return { running: answer.running, status: answer.status }
+  throw new VmsiftError('monitor-failed', 'qmp query-status: the answer makes no sense', {
+    detail: { answer },
+  })
+}
