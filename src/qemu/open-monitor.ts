@@ -1,0 +1,34 @@
+/** A guest's monitor by whichever way there is. */
+import { VmsiftError } from '../core/errors.js'
+import type { QemuGuest } from './discover.js'
+import type { Monitor } from './monitor.js'
+import { QmpMonitor, type QmpOptions } from './qmp.js'
+
+/**
+ * Connects to the first of the guest's QMP sockets that answers.
+ * @throws VmsiftError `monitor-busy` when all are taken, `target-unreadable` when they must not be opened, `not-supported` when
+ * the guest has none.
+ */
+export async function openMonitor(guest: QemuGuest, options: QmpOptions = {}): Promise<Monitor> {
+  if (guest.qmpPaths.length === 0)
+    throw new VmsiftError(
+      'not-supported',
+      `${guest.target} has no QMP socket; start QEMU with -qmp unix:PATH,server=on,wait=off`,
+      { detail: { target: guest.target } },
+    )
+  // all at once: one that is taken shows only by its silence
+  const tries = guest.qmpPaths.map(path => QmpMonitor.connect(path, options))
+  const won = Promise.any(tries)
+  for (const attempt of tries)
+    attempt.then(
+      async monitor => {
+        if ((await won) !== monitor) monitor.close()
+      },
+      () => undefined,
+    )
+  try {
+    return await won
+  } catch (error) {
+    throw error instanceof AggregateError ? (error.errors[0] as unknown) : error
+  }
+}

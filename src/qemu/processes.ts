@@ -1,0 +1,91 @@
+/** QEMU processes of this machine, out of /proc. */
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
+import { basename, isAbsolute, join } from 'node:path'
+import { parseCommandLine, type QemuCommandLine } from './command-line.js'
+
+/** A process, told apart from a later one with the same number by when it started. */
+export interface ProcessId {
+  readonly pid: number
+  /** Clock ticks since the machine booted (proc(5), `starttime`). */
+  readonly startTicks: string
+}
+
+export interface QemuProcess extends ProcessId {
+  readonly commandLine: QemuCommandLine
+  /** QMP sockets as paths of this process. */
+  readonly qmpPaths: readonly string[]
+  /** gdbstub sockets as paths of this process. */
+  readonly gdbPaths: readonly string[]
+}
+
+/** No command line of a guest comes near this. */
+const MAX_ARGUMENTS_BYTES = 4 << 20
+const PROGRAM = /^(qemu-system-\w+|qemu-kvm|kvm)$/
+
+/** Every QEMU that runs a machine, ascending by pid. A process that ends meanwhile is left out. */
+export function qemuProcesses(): QemuProcess[] {
+  return readdirSync('/proc')
+    .filter(name => /^\d+$/.test(name))
+    .map(Number)
+    .sort((a, b) => a - b)
+    .flatMap(pid => qemuProcess(pid) ?? [])
+}
+
+/** The QEMU with this pid, or undefined when it is none. */
+export function qemuProcess(pid: number): QemuProcess | undefined {
+  const text = tolerant(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8'))
+  if (text === undefined || text === '' || text.length > MAX_ARGUMENTS_BYTES) return undefined
+  const words = text.split('\0')
+  if (!PROGRAM.test(basename(words[0] ?? '')) && !PROGRAM.test(basename(programOf(pid) ?? '')))
+    return undefined
+  const startTicks = startTicksOf(pid)
+  if (startTicks === undefined) return undefined
+  const commandLine = parseCommandLine(words)
+  const seen = (paths: readonly string[]): string[] => paths.map(path => pathHere(pid, path))
+  return {
+    pid,
+    startTicks,
+    commandLine,
+    qmpPaths: seen(commandLine.qmpPaths),
+    gdbPaths: seen(commandLine.gdbPaths),
+  }
+}
+
+/** When a process started; undefined when there is none, or only its remains. */
+export function startTicksOf(pid: number): string | undefined {
+  const stat = tolerant(() => readFileSync(`/proc/${pid}/stat`, 'utf8'))
+  // the name in parentheses may hold anything
+  const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ')
+  if (fields === undefined || fields[0] === 'Z' || fields[0] === 'X') return undefined
+  return fields[19]
+}
+
+/** Whether it is still this very process that has the number. */
+export function isRunning({ pid, startTicks }: ProcessId): boolean {
+  return startTicksOf(pid) === startTicks
+}
+
+function programOf(pid: number): string | undefined {
+  return tolerant(() => readlinkSync(`/proc/${pid}/exe`))?.replace(/ \(deleted\)$/, '')
+}
+
+/** A path of another process: relative to its folder, and in its own mount namespace, as a container has. */
+function pathHere(pid: number, path: string): string {
+  const folder = isAbsolute(path) ? '' : (tolerant(() => readlinkSync(`/proc/${pid}/cwd`)) ?? '')
+  const absolute = isAbsolute(path) ? path : join(folder, path)
+  const own = tolerant(() => readlinkSync('/proc/self/ns/mnt'))
+  const its = tolerant(() => readlinkSync(`/proc/${pid}/ns/mnt`))
+  if (own === its || its === undefined) return absolute
+  const inside = `/proc/${pid}/root${absolute}`
+  return tolerant(() => statSync(inside)) === undefined ? absolute : inside
+}
+
+/** What /proc refuses, because the process has ended or is another user's, is answered with undefined. */
+function tolerant<T>(call: () => T): T | undefined {
+  try {
+    return call()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === undefined) throw error
+    return undefined
+  }
+}
