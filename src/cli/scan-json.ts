@@ -47,6 +47,7 @@ export class JsonRenderer implements ScanRenderer {
       seconds: summary.seconds,
       jobs: summary.jobs,
       matcher: summary.matcher,
+      spaces: summary.spaces,
       complete: summary.complete,
       version: summary.version,
       startTime: summary.startTime,

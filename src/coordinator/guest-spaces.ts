@@ -9,6 +9,7 @@ import { Problems } from '../os/problem.js'
 import { StructReader } from '../os/struct/reader.js'
 import type { AbsentDecoderName } from '../paging/absent.js'
 import type { PagingMode } from '../paging/mode.js'
+import { type TlbCounts, tlbCounts } from '../paging/shared-tlb.js'
 import type { GuestSpaces, PageFile, ProcessSpace, SpaceChoice } from '../space/guest-spaces.js'
 import type { SwapSource } from '../space/swap-source.js'
 import { openGuest } from './guest.js'
@@ -23,6 +24,8 @@ export interface FoundSpaces {
   readonly fileAt?: (gpa: number) => PageFile | undefined
   /** Opens the guest's swap areas: asked for when a page that was swapped out is met. */
   readonly swap?: () => SwapSource
+  /** Translations made on this thread so far to read the guest's structures. */
+  readonly translations?: () => TlbCounts
 }
 
 /** Mapped areas are kept as pages of this size. */
@@ -61,7 +64,8 @@ export async function findSpaces(
   }
   const absent = decoderOf(kernel.paging)
   const spaces = { mode: kernel.paging, kernelDtb: kernel.dtb, processes: found, absent }
-  return { base, spaces, fileAt: filesOf(kernel), swap: swapOpener(kernel, memory) }
+  const translations = (): TlbCounts => tlbCounts(memory)
+  return { base, spaces, fileAt: filesOf(kernel), swap: swapOpener(kernel, memory), translations }
 }
 
 /** Looked up when the first match asks; whole frames are asked for again and again. */

@@ -36,7 +36,8 @@ import type { Target } from './target.js'
 
 /** What the spaces of a guest are, once they are enumerated. */
 export class SpaceView {
-  readonly counts: SpaceCounts
+  readonly #counts: Omit<SpaceCounts, 'tlbHits' | 'tlbMisses'>
+  readonly #translations: FoundSpaces['translations']
   readonly #map: SpaceMap
   readonly #base: number
   readonly #choice: SpaceChoice
@@ -57,9 +58,11 @@ export class SpaceView {
     truncated: number,
     virtual: VirtualSide | undefined,
     fileAt: FoundSpaces['fileAt'],
+    translations: FoundSpaces['translations'],
   ) {
     this.#swapped = swapped
     this.#fileAt = fileAt
+    this.#translations = translations
     this.#map = map
     this.#base = base
     this.#choice = choice
@@ -68,7 +71,7 @@ export class SpaceView {
     this.#owners = new OwnerFinder(map)
     this.#virtual = virtual
     const joints = virtual?.plan.joints
-    this.counts = {
+    this.#counts = {
       processes: tables.reduce((sum, { owners }) => sum + owners.length, 0),
       extents: map.map.start.length,
       joints: joints === undefined ? 0 : joints.flags.length,
@@ -81,7 +84,7 @@ export class SpaceView {
   /** Enumerates what the request is about: with owners everything, else what is scanned. */
   static async open(
     target: Target,
-    { spaces, base, fileAt, swap }: FoundSpaces,
+    { spaces, base, fileAt, swap, translations }: FoundSpaces,
     request: { readonly space: SpaceChoice; readonly owners: boolean; readonly contextBytes: number },
     compiled: CompiledScan,
     pool: ScanPool,
@@ -126,7 +129,13 @@ export class SpaceView {
       choice === 'physical'
         ? undefined
         : new VirtualSide(map, choice, memory, compiled, contextBytes, base, swapped)
-    return new SpaceView(map, base, choice, tables, found, swapped, truncated, virtual, fileAt)
+    return new SpaceView(map, base, choice, tables, found, swapped, truncated, virtual, fileAt, translations)
+  }
+
+  /** As they are now: owners are still looked up while matches come in. */
+  get counts(): SpaceCounts {
+    const { hits, misses } = this.#translations?.() ?? { hits: 0, misses: 0 }
+    return { ...this.#counts, tlbHits: hits, tlbMisses: misses }
   }
 
   /** Pages that memory may hold compressed and that were left out: too many, or not done in time. */

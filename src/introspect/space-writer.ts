@@ -5,6 +5,8 @@ import type { WritableMemory } from '../core/memory.js'
 import { findRun } from '../core/runs.js'
 import type { Absent } from '../core/virtual-memory.js'
 import type { AddressSpace } from '../paging/address-space.js'
+import { flushTranslations } from '../paging/shared-tlb.js'
+import { sharedTables } from '../paging/table-cache.js'
 
 const MAX_WRITE_BYTES = 64 << 20
 
@@ -43,7 +45,8 @@ export class SpaceWriter {
       done += length
     }
     // what was written may have been a page table
-    this.#space?.flush()
+    if (this.#space === undefined) flushTranslations(sharedTables(this.#memory))
+    else this.#space.flush()
     return absent
   }
 

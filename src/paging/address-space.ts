@@ -2,9 +2,11 @@
 import type { PhysicalMemory } from '../core/memory.js'
 import type { VirtualMemory, VirtualRead } from '../core/virtual-memory.js'
 import { type AbsentDecoderName, absentDecoder } from './absent.js'
+import { CachedWalker } from './cached-walker.js'
 import type { ExtentLimits } from './collect-extents.js'
 import { type ExtentList, listExtents } from './extents.js'
 import type { PagingMode } from './mode.js'
+import { flushTranslations, sharedTlb } from './shared-tlb.js'
 import { tableBase } from './table-base.js'
 import { sharedTables, type TableCache } from './table-cache.js'
 import { translateMany } from './translate-many.js'
@@ -37,9 +39,13 @@ export class AddressSpace implements VirtualMemory {
   /** gpa of the upper half's top table: `dtb` itself but on modes with split tables. */
   readonly kernelDtb: number
   readonly #walker: Walker
+  readonly #absent: AbsentDecoderName
+  /** Made at the first read: most spaces that are opened in search of a kernel are looked at once. */
+  #cached: CachedWalker | undefined
 
-  constructor(walker: Walker, dtb: number, kernelDtb: number) {
+  constructor(walker: Walker, dtb: number, kernelDtb: number, absent: AbsentDecoderName) {
     this.#walker = walker
+    this.#absent = absent
     this.mode = walker.mode
     this.pointerBytes = walker.mode.vaBits === 32 ? 4 : 8
     this.dtb = dtb
@@ -77,25 +83,30 @@ export class AddressSpace implements VirtualMemory {
   }
 
   read(va: bigint, length: number): VirtualRead {
-    return readVirtual(this.#walker, va, length)
+    return readVirtual(this.#reader(), va, length)
   }
 
-  /** Forgets the copies of tables: the guest ran meanwhile. All spaces that share them forget them. */
+  /** Forgets translations and the copies of tables: the guest ran meanwhile. All spaces that share them forget them. */
   flush(): void {
-    this.#walker.tables.clear()
+    flushTranslations(this.#walker.tables)
+  }
+
+  #reader(): CachedWalker {
+    if (this.#cached === undefined) {
+      const { tables, mode } = this.#walker
+      this.#cached = new CachedWalker(this.#walker, sharedTlb(tables, mode, this.#absent))
+      this.#cached.use(this.dtb, mode.splitTables ? this.kernelDtb : -1)
+    }
+    return this.#cached
   }
 }
 
 /** The address space under a top table. Nothing is read yet: a table that is no memory shows in what `translate` says. */
 export function openAddressSpace(memory: PhysicalMemory, options: SpaceOptions): AddressSpace {
-  const { mode } = options
-  const walker = new Walker(
-    options.tables ?? sharedTables(memory),
-    mode,
-    absentDecoder(options.absent ?? 'none'),
-  )
+  const { mode, absent = 'none' } = options
+  const walker = new Walker(options.tables ?? sharedTables(memory), mode, absentDecoder(absent))
   const dtb = tableBase(mode, options.dtb)
   const kernelDtb = mode.splitTables ? tableBase(mode, options.kernelDtb ?? options.dtb) : dtb
   walker.use(dtb, kernelDtb)
-  return new AddressSpace(walker, dtb, kernelDtb)
+  return new AddressSpace(walker, dtb, kernelDtb, absent)
 }

@@ -1,4 +1,5 @@
 /** A walker behind a TLB: the worker's path. */
+import { levelShifts } from './mode.js'
 import { FRAME_OUTSIDE, MAPPED, NON_CANONICAL } from './outcome.js'
 import { TLB_MISS, type Tlb } from './tlb.js'
 import type { Walker } from './walker.js'
@@ -9,6 +10,8 @@ export class CachedWalker {
   gpa = 0.5
   readonly walker: Walker
   readonly tlb: Tlb
+  /** log2 of the bytes that an entry maps, by levels below it. */
+  readonly #shifts: readonly number[]
   #lower = -1
   #upper = -1
   #lowerTag = 0
@@ -19,6 +22,7 @@ export class CachedWalker {
   constructor(walker: Walker, tlb: Tlb) {
     this.walker = walker
     this.tlb = tlb
+    this.#shifts = levelShifts(walker.mode).reverse()
   }
 
   /** WRITABLE, USER, ... of what was found. */
@@ -29,6 +33,11 @@ export class CachedWalker {
   /** How many levels lie below the entry that decided: more than 0 for a large page. */
   get level(): number {
     return this.#level
+  }
+
+  /** log2 of the bytes of the page that was found; else of what the entry that decided covers. */
+  get pageShift(): number {
+    return this.#shifts[this.#level] as number
   }
 
   /** The top tables from now on; see `Walker.use`. */

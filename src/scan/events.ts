@@ -131,6 +131,9 @@ export interface SpaceCounts {
   readonly jointBytes: number
   /** Bytes of swapped-out pages that were held compressed in memory and scanned, each slot once. */
   readonly swappedBytes: number
+  /** Translations made to read the guest's structures, that a TLB knew (hits) or page tables were walked for. */
+  readonly tlbHits: number
+  readonly tlbMisses: number
   /** Spaces that map more than a bound allows, or whose tables took too long: something of them is missing. */
   readonly truncated: number
 }

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openTarget, type Target } from '../../src/coordinator/target.js'
 import type { LinuxGuest } from '../../src/introspect/linux-guest.js'
 import { openLinuxGuest } from '../../src/introspect/open.js'
+import { tlbCounts } from '../../src/paging/shared-tlb.js'
 
 /** The real guest that ships with the project: everything here is read from its memory. */
 const IMAGE = new URL('../../examples/guest.kdump', import.meta.url).pathname
@@ -76,5 +77,24 @@ describe('introspection of a real guest', () => {
     expect(copy.writer({ kind: 'process', pid: 1 }).u32(0x10n, 1)).toEqual([
       { va: 0x10n, length: 4, reason: 'not-present' },
     ])
+  })
+
+  it('sees a page table that was written, by its physical address too, at the next read', () => {
+    using copy = guest.overlay()
+    const kernel = copy.reader({ kind: 'kernel' })
+    const address = copy.addressOf('linux_banner') ?? 0n
+    expect(kernel.u8(address)).toBe('L'.charCodeAt(0))
+    const { gpa } = copy.kernelSpace.walk(address).levels.at(-1) ?? { gpa: 0 }
+    copy.writer({ kind: 'physical' }).u64(BigInt(gpa), 0n)
+    expect(kernel.u8(address)).toBeUndefined()
+    expect(guest.reader({ kind: 'kernel' }).u8(address)).toBe('L'.charCodeAt(0))
+  })
+
+  it('walks page tables once for structures that share a page', () => {
+    const before = tlbCounts(guest.memory)
+    guest.processes()
+    guest.processes()
+    const { hits, misses } = tlbCounts(guest.memory)
+    expect(hits - before.hits).toBeGreaterThan(10 * (misses - before.misses))
   })
 })
