@@ -16,6 +16,14 @@ export { hexdump } from './core/hexdump.js'
 export type { Gap, GapReason, MemoryRun, PhysicalMemory, ReadStop, Span, Window } from './core/memory.js'
 export { readInto } from './core/memory.js'
 export type { Absent, AbsentReason, VirtualMemory, VirtualRead } from './core/virtual-memory.js'
+export type {
+  CrashDumpKind,
+  CrashException,
+  TriageDriver,
+  TriageFacts,
+  UnloadedDriver,
+  WindowsDumpFacts,
+} from './formats/crashdump-facts.js'
 export type { Architecture, CpuState, ImageFormat, ImageNotes, ParseOptions } from './formats/image.js'
 export type { LinuxGuest, Space } from './introspect/linux-guest.js'
 export { openLinuxGuest } from './introspect/open.js'
@@ -64,6 +72,7 @@ export type {
   SummaryEvent,
   SwappedMatchEvent,
   VirtualGapEvent,
+  VirtualMatchEvent,
 } from './scan/events.js'
 export type { MatcherChoice, PatternSpec } from './scan/pattern-spec.js'
 export type { RuleHit } from './scan/scanner.js'

@@ -76,6 +76,8 @@ async function dumpCommand(path: string, options: DumpOptions): Promise<number> 
     import('../export/dump.js'),
   ])
   using target = await openTargetAtGuestBase(path, opening)
+  if (target.space === 'virtual')
+    throw new VmsiftError('bad-argument', `${path} holds no physical memory that could be dumped`)
   await refuseOverwrite(options.output, [path], '-o')
   if (options.quiet !== true) target.warnings.forEach(tell)
   const started = new Date()

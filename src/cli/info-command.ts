@@ -3,6 +3,8 @@ import type { Command } from 'commander'
 import type { Guest } from '../coordinator/guest.js'
 import type { Target } from '../coordinator/target.js'
 import { hex } from '../core/address.js'
+import { unfoldAddress } from '../core/folded-address.js'
+import { crashFields, crashRows } from './crash-info.js'
 import type { Run } from './define.js'
 import { escapeText } from './escape.js'
 import { EXIT } from './exit-codes.js'
@@ -62,10 +64,22 @@ function infoFields(target: Target, guest: Guest | undefined, matcher: string): 
     bytes: target.bytes,
     maxAddress: hex(target.maxAddress),
     runs: target.runs.map(run => ({ pa: hex(run.gpa), length: run.length })),
-    vcpus: target.notes.cpus.length === 0 ? null : target.notes.cpus.length,
+    ...(target.space === 'virtual' && { blocks: blocksOf(target) }),
+    vcpus: processorsOf(target) ?? null,
     os: guest === undefined ? null : osFields(guest),
+    ...(target.notes.windows && { crashdump: crashFields(target.notes.windows) }),
     matcher,
   }
+}
+
+function processorsOf({ notes }: Target): number | undefined {
+  const count = notes.windows?.processors ?? notes.cpus.length
+  return count === 0 ? undefined : count
+}
+
+/** Virtual memory of a target that holds nothing else. */
+function blocksOf({ memory }: Target): { va: string; length: number }[] {
+  return memory.runs.map(({ gpa, length }) => ({ va: hex(unfoldAddress(gpa)), length }))
 }
 
 function osFields({ family, kernel, base }: Guest): Record<string, unknown> {
@@ -97,12 +111,10 @@ async function infoTable(target: Target, guest: Guest | undefined, matcher: stri
     ['format', target.format],
     ['architecture', guest?.kernel.architecture ?? target.architecture ?? 'not recognised'],
     ['memory', `${formatBytes(target.bytes)} (${target.bytes} bytes)`],
-    ['highest address', hex(target.maxAddress)],
-    ['ranges (end exclusive)', ranges.join('\n')],
-    [
-      'processors',
-      target.notes.cpus.length === 0 ? 'not told by the image' : String(target.notes.cpus.length),
-    ],
+    ['highest address', target.space === 'virtual' ? 'none' : hex(target.maxAddress)],
+    ['ranges (end exclusive)', target.space === 'virtual' ? 'virtual memory only' : ranges.join('\n')],
+    ['processors', String(processorsOf(target) ?? 'not told by the image')],
+    ...(target.notes.windows === undefined ? [] : crashRows(target.notes.windows)),
     ...(guest === undefined
       ? [['kernel', kernelRelease(target) ?? 'none recognised'] as const]
       : osRows(guest)),

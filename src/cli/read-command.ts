@@ -79,6 +79,8 @@ async function readCommand(path: string, word: string, options: ReadOptions): Pr
 
 /** How many of `length` bytes lie in the run that holds `address`. */
 function bytesThere(target: Target, address: number, length: number): number {
+  if (target.space === 'virtual')
+    throw new VmsiftError('out-of-range', `${target.path} holds no physical memory; give --kernel`)
   const run = target.runs[findRun(target.runs, address)]
   if (run !== undefined) return Math.min(length, run.gpa + run.length - address)
   const next = target.runs.find(candidate => candidate.gpa > address)

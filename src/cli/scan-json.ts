@@ -60,7 +60,7 @@ export class JsonRenderer implements ScanRenderer {
     const space = event.va === undefined ? '' : `,"va":"${hex(event.va)}","pid":${event.pid}`
     const place =
       event.gpa === undefined
-        ? `"swap":${JSON.stringify(event.swap)}${space},"length":${event.length}`
+        ? `${event.swap === undefined ? '' : `"swap":${JSON.stringify(event.swap)},`}${space.slice(1)},"length":${event.length}`
         : `"pa":"0x${event.gpa.toString(16)}"${space},"length":${event.length}`
     const owners = event.owners === undefined ? '' : `,"owners":${ownersText(event.owners)}`
     const file = event.file === undefined ? '' : `,"file":${safeJson(event.file)}`

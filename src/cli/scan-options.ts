@@ -16,7 +16,7 @@ const MAX_CONTEXT_BYTES = 64 * 1024
 const MAX_MATCH_BYTES = 2 ** 20
 
 export interface ScanOptions extends PatternOptions, TargetOptions, ProgressOptions {
-  readonly space: string
+  readonly space?: string
   readonly range?: string
   readonly owners?: boolean
   readonly symbols?: string
@@ -102,8 +102,7 @@ export function addScanOptions(command: Command): Command {
     .option('--progress', 'progress on stderr even when it is no terminal')
     .option(
       '--space <name>',
-      'memory to scan: physical, kernel, a process id, or processes (each frame once)',
-      'physical',
+      'memory to scan: physical (default), kernel (default for a triage dump), a process id, or processes (each frame once)',
     )
     .option('--owners', 'tell which processes and kernel addresses map each match')
     .addOption(symbolsOption())
@@ -118,7 +117,7 @@ export function scanSettings(options: ScanOptions): ScanSettings {
   const { jobs, limit, context, maxMatch, range, symbols } = options
   return {
     matcher: options.matcher,
-    ...(options.space !== 'physical' && { space: spaceOf(options.space) }),
+    ...(options.space !== undefined && { space: spaceOf(options.space) }),
     ...(options.owners === true && { owners: true }),
     ...(symbols !== undefined && { symbols }),
     ...(range !== undefined && { range: parseRange(range) }),
@@ -132,7 +131,7 @@ export function scanSettings(options: ScanOptions): ScanSettings {
 }
 
 function spaceOf(word: string): SpaceChoice {
-  if (word === 'kernel' || word === 'processes') return word
+  if (word === 'physical' || word === 'kernel' || word === 'processes') return word
   if (/^[0-9]/.test(word)) return { pid: parsePid(word, '--space') }
   throw new VmsiftError(
     'bad-argument',

@@ -4,7 +4,7 @@ import { VmsiftError } from '../core/errors.js'
 import type { ImageFormat } from '../formats/image.js'
 import { parseAddress } from './numbers.js'
 
-const FORMATS: readonly ImageFormat[] = ['raw', 'lime', 'avml', 'elf', 'kdump']
+const FORMATS: readonly ImageFormat[] = ['raw', 'lime', 'avml', 'elf', 'kdump', 'crashdump']
 const LIVE = /^(qemu|libvirt|xen):/
 
 export interface TargetOptions {

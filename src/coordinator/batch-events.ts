@@ -1,4 +1,6 @@
 /** Columns -> match events: the only place where a match becomes an object. */
+
+import { unfoldAddress } from '../core/folded-address.js'
 import type { CompiledPattern } from '../scan/compiled-scan.js'
 import type { MatchEvent, ResidentMatchEvent } from '../scan/events.js'
 import type { Batch } from '../scan/messages.js'
@@ -7,6 +9,8 @@ import type { Ambiguity, Place } from '../space/placement.js'
 
 /** How what a worker found becomes what is told. */
 export interface MatchPlacing {
+  /** The target's addresses are virtual ones, folded, and the kernel's. */
+  readonly folded?: true
   /** In a virtual space: where a match lies, once for each process and address. `pattern` is the compiled pattern's index. */
   readonly places?: (address: number, length: number, pattern: number) => readonly Place[]
   /** Who maps a byte of physical memory. */
@@ -53,8 +57,12 @@ export function* matchesOf(
 function* placed(
   match: ResidentMatchEvent,
   index: number,
-  { places, owners, admits }: MatchPlacing,
+  { folded, places, owners, admits }: MatchPlacing,
 ): Generator<MatchEvent> {
+  if (folded === true) {
+    yield { ...match, gpa: undefined, pid: 0, va: unfoldAddress(match.gpa) }
+    return
+  }
   if (places === undefined) {
     yield owners === undefined ? match : { ...match, ...owners(match.gpa) }
     return

@@ -43,6 +43,7 @@ export interface Guest extends Disposable {
  * @throws VmsiftError for a symbol file that is missing, broken or another kernel's.
  */
 export async function openGuest(target: Target, options: GuestOptions = {}): Promise<Guest | undefined> {
+  if (target.space === 'virtual') return undefined
   const cache = options.cache ?? new DetectionCache(cacheFolder())
   const hints: GuestHints = {
     notes: target.notes,

@@ -17,7 +17,7 @@ export interface ScanRequest {
   /** Guest physical, end exclusive; matches lie wholly inside. Default: all memory. */
   readonly range?: { readonly start: number; readonly end: number }
   /**
-   * What is scanned; default `physical`. `processes`: every process's own memory, the user half, each frame once however many map it;
+   * What is scanned; default `physical` (`kernel` for a target that holds virtual memory only). `processes`: every process's own memory, the user half, each frame once however many map it;
    * a match is told once for every process and address. `kernel`: what the kernel maps. `{ pid }`: one process. Needs a guest whose system
    * is recognised; not with `range`.
    */
@@ -94,7 +94,7 @@ export function checkRequest(target: Target, request: ScanRequest): void {
     )
   if (!Array.isArray(request.patterns))
     throw new VmsiftError('bad-argument', 'patterns must be a list of what to look for')
-  checkSpace(request)
+  checkSpace(target, request)
   const range = request.range
   if (range === undefined) return
   checkCount('range.start', range.start, 0, Number.MAX_SAFE_INTEGER)
@@ -112,7 +112,14 @@ export function checkRequest(target: Target, request: ScanRequest): void {
     )
 }
 
-function checkSpace({ space = 'physical', range }: ScanRequest): void {
+/** The space of a request, with its default. */
+export function spaceOf(target: Target, { space }: ScanRequest): SpaceChoice {
+  return space ?? (target.space === 'virtual' ? 'kernel' : 'physical')
+}
+
+function checkSpace(target: Target, request: ScanRequest): void {
+  const { range } = request
+  const space = spaceOf(target, request)
   const known = ['physical', 'kernel', 'processes']
   const pid = typeof space === 'object' ? space.pid : undefined
   if (pid === undefined ? !known.includes(space as string) : !(Number.isSafeInteger(pid) && pid > 0))
@@ -122,6 +129,17 @@ function checkSpace({ space = 'physical', range }: ScanRequest): void {
     )
   if (space !== 'physical' && range !== undefined)
     throw new VmsiftError('bad-argument', 'range is guest physical: it goes with space physical only')
+  if (target.space === 'virtual') checkVirtual(target, space, request.owners === true)
+}
+
+/** What can be asked of a target that holds blocks of the kernel's memory only. */
+function checkVirtual({ path }: Target, space: SpaceChoice, owners: boolean): void {
+  const only = `${path} holds blocks of the kernel's virtual memory only`
+  if (space === 'physical')
+    throw new VmsiftError('bad-argument', `${only}, no physical memory: scan space kernel`)
+  if (space !== 'kernel')
+    throw new VmsiftError('bad-argument', `${only}, no process's memory: scan space kernel`)
+  if (owners) throw new VmsiftError('bad-argument', `${only}: owners of physical memory can't be told`)
 }
 
 function checkCount(name: string, value: number | undefined, low: number, high: number): void {
@@ -132,7 +150,9 @@ function checkCount(name: string, value: number | undefined, low: number, high: 
 /** The part of the target's memory that is asked for. */
 export function scanRuns(target: Target, request: ScanRequest): readonly MemoryRun[] {
   const { range } = request
-  return range === undefined ? target.runs : clipRuns(target.runs, range.start, range.end)
+  // of a target without physical memory: its blocks
+  const { runs } = target.driver
+  return range === undefined ? runs : clipRuns(runs, range.start, range.end)
 }
 
 export interface Shape {

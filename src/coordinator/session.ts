@@ -4,6 +4,7 @@
  */
 import { hex } from '../core/address.js'
 import type { ErrorRecord } from '../core/errors.js'
+import { unfoldAddress } from '../core/folded-address.js'
 import { EXPECTED_GAPS, type Gap, type MemoryRun } from '../core/memory.js'
 import { clipRuns, totalBytes } from '../core/runs.js'
 import { compileScan } from '../patterns/compile.js'
@@ -19,7 +20,7 @@ import { ATTEMPTS, Flights } from './flights.js'
 import { GapJoiner } from './gap-joiner.js'
 import { OnceOnly } from './once-only.js'
 import { ScanPool } from './pool.js'
-import { checkRequest, jobsFor, type ScanRequest, type Shape, shapeOf } from './request.js'
+import { checkRequest, jobsFor, type ScanRequest, type Shape, shapeOf, spaceOf } from './request.js'
 import type { SpaceView } from './space-view.js'
 import type { Target } from './target.js'
 import { VERSION } from './version.js'
@@ -61,6 +62,11 @@ export class ScanSession {
     this.#deliver = deliver
   }
 
+  /** The target holds virtual memory only, at folded addresses: scanned as physical memory is, and told as the kernel's. */
+  get #folded(): boolean {
+    return this.#target.space === 'virtual'
+  }
+
   /** Ends the scan within a block a worker. Safe to call at any time. */
   cancel(): void {
     this.#stop = true
@@ -95,8 +101,9 @@ export class ScanSession {
 
   /** Enumerates address spaces when the request is about them, or wants owners. */
   async #openSpaces(pool: ScanPool, compiled: CompiledScan, jobs: number): Promise<SpaceView | undefined> {
-    const { space = 'physical', owners = false, contextBytes = 0, symbols, tuning } = this.#request
-    if (space === 'physical' && !owners) return undefined
+    const { owners = false, contextBytes = 0, symbols, tuning } = this.#request
+    const space = spaceOf(this.#target, this.#request)
+    if (this.#folded || (space === 'physical' && !owners)) return undefined
     // loaded when needed: all that knows of guests is not for plain scans to wait for
     const [{ findSpaces }, { SpaceView }] = await Promise.all([
       import('./guest-spaces.js'),
@@ -210,8 +217,10 @@ export class ScanSession {
       this.#deliver([{ type: 'error', gpa: 0, length: 0, error: { ...error, message } }], () => undefined)
       return
     }
-    const message = `${hex(from)}-${hex(end)} was given up after ${ATTEMPTS} attempts: ${error.message}`
-    const event: ScanEvent = { type: 'error', gpa: from, length: end - from, error: { ...error, message } }
+    const at = (address: number): string => hex(this.#folded ? unfoldAddress(address) : address)
+    const message = `${at(from)}-${at(end)} was given up after ${ATTEMPTS} attempts: ${error.message}`
+    const range = this.#folded ? { gpa: 0, length: 0 } : { gpa: from, length: end - from }
+    const event: ScanEvent = { type: 'error', ...range, error: { ...error, message } }
     this.#deliver([event], () => undefined)
   }
 
@@ -232,7 +241,7 @@ export class ScanSession {
     for (const hit of batch.rules) yield* this.#newRules(hit, partition)
     const patterns = this.#compiled?.patterns ?? []
     for (const match of matchesOf(batch, patterns, contextBytes > 0, this.#placing(partition))) {
-      if (this.#request.sort === true && match.pid !== undefined) {
+      if (this.#request.sort === true && this.#spaces?.virtual !== undefined) {
         this.#held.push(match)
         continue
       }
@@ -244,6 +253,7 @@ export class ScanSession {
   }
 
   #placing(partition: Partition | undefined): MatchPlacing | undefined {
+    if (this.#folded) return { folded: true }
     const spaces = this.#spaces
     if (spaces === undefined || partition === undefined) return undefined
     const { virtual } = spaces
@@ -259,7 +269,8 @@ export class ScanSession {
   /** A rule is told once for each space, however many regions of it it holds in. */
   *#newRules(hit: RuleHit, partition: Partition | undefined): Generator<RuleEvent> {
     const virtual = this.#spaces?.virtual
-    const pids = virtual === undefined || partition === undefined ? [undefined] : virtual.pidsOf(partition)
+    const own = this.#folded ? 0 : undefined
+    const pids = virtual === undefined || partition === undefined ? [own] : virtual.pidsOf(partition)
     for (const pid of pids) {
       const key = `${pid ?? ''}\0${hit.namespace}\0${hit.rule}`
       if (this.#rules.has(key)) continue
@@ -298,6 +309,8 @@ export class ScanSession {
     const virtual = this.#spaces?.virtual
     for (const gap of gaps) {
       if (virtual?.isSwapped(gap.gpa) === true) yield* virtual.gapsInSwap(gap)
+      else if (this.#folded)
+        yield { type: 'gap', pid: 0, va: unfoldAddress(gap.gpa), length: gap.length, reason: gap.reason }
       else yield { type: 'gap', ...gap }
     }
   }

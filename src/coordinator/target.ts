@@ -15,11 +15,16 @@ export interface Target extends Disposable {
   readonly path: string
   readonly format: ImageFormat
   readonly architecture: Architecture | undefined
+  /**
+   * What the target holds: physical memory, or (a triage dump of Windows) blocks of the kernel's virtual memory and nothing else. Such a
+   * target has no runs; its `memory` lies at virtual addresses, folded to 52 bits.
+   */
+  readonly space: 'physical' | 'virtual'
   /** Guest physical ranges that are memory: sorted, disjoint, touching ones merged. */
   readonly runs: readonly MemoryRun[]
   /** Bytes of memory in all. */
   readonly bytes: number
-  /** Highest address of memory, inclusive. */
+  /** Highest guest physical address of memory, inclusive; 0 where there is none. */
   readonly maxAddress: number
   readonly notes: ImageNotes
   /** Oddities of the image worth telling a person. */
@@ -57,6 +62,7 @@ class FileTarget implements Target {
   readonly path: string
   readonly format: ImageFormat
   readonly architecture: Architecture | undefined
+  readonly space: 'physical' | 'virtual'
   readonly runs: readonly MemoryRun[]
   readonly bytes: number
   readonly maxAddress: number
@@ -72,9 +78,10 @@ class FileTarget implements Target {
     this.path = path
     this.format = image.format
     this.architecture = image.architecture
-    this.runs = image.runs
+    this.space = image.space ?? 'physical'
+    this.runs = image.space === 'virtual' ? [] : image.runs
     this.bytes = totalBytes(image.runs)
-    const last = image.runs.at(-1)
+    const last = this.runs.at(-1)
     this.maxAddress = last === undefined ? 0 : last.gpa + last.length - 1
     this.notes = image.notes
     this.warnings = image.warnings

@@ -3,6 +3,8 @@ import type { ByteSource } from '../core/bytes.js'
 import { VmsiftError } from '../core/errors.js'
 import { parseAvml } from './avml.js'
 import { corrupt } from './corrupt.js'
+import { parseCrashDump } from './crashdump.js'
+import { isCrashDump } from './crashdump-header.js'
 import { parseElf } from './elf.js'
 import { flattenedSource, indexFlattened, unflattenExtents } from './flattened.js'
 import type { Image, ImageFormat, ParseOptions } from './image.js'
@@ -41,6 +43,7 @@ function detect(head: Buffer): ImageFormat | undefined {
   if (magic === LIME_MAGIC) return 'lime'
   if (magic === AVML_MAGIC) return 'avml'
   if (head.toString('latin1', 0, 4) === '\x7fELF') return 'elf'
+  if (isCrashDump(head)) return 'crashdump'
   return head.toString('latin1', 0, 8) === 'KDUMP   ' ? 'kdump' : undefined
 }
 
@@ -61,6 +64,8 @@ function withoutBase(format: ImageFormat, source: ByteSource, options: ParseOpti
     case 'kdump':
       requireMagic(source, 'KDUMP   ', 'kdump')
       return parseKdump(source)
+    case 'crashdump':
+      return parseCrashDump(source)
     case 'raw':
       return parseRaw(source, options)
   }

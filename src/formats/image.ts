@@ -2,8 +2,9 @@
 import type { Architecture } from '../core/architecture.js'
 import type { ByteSource } from '../core/bytes.js'
 import type { MemoryRun, Span } from '../core/memory.js'
+import type { WindowsDumpFacts } from './crashdump-facts.js'
 
-export type ImageFormat = 'raw' | 'lime' | 'avml' | 'elf' | 'kdump'
+export type ImageFormat = 'raw' | 'lime' | 'avml' | 'elf' | 'kdump' | 'crashdump'
 
 export type { Architecture }
 
@@ -18,6 +19,8 @@ export interface ImageNotes {
   /** VMCOREINFO text as the guest's kernel wrote it. */
   readonly vmcoreinfo?: string
   readonly cpus: readonly CpuState[]
+  /** What the header of a Windows crash dump tells. */
+  readonly windows?: WindowsDumpFacts
 }
 
 /** File offset of an extent whose bytes are zeros that the file does not hold. */
@@ -95,6 +98,11 @@ export type BlockIndex = AvmlIndex | KdumpIndex
 
 export interface Image {
   readonly format: ImageFormat
+  /**
+   * What the addresses of runs and extents are: guest physical (default), or virtual ones, folded (core/folded-address.ts), of an image
+   * that has no physical memory.
+   */
+  readonly space?: 'virtual'
   /** Sorted, disjoint, touching ranges merged. */
   readonly runs: readonly MemoryRun[]
   readonly architecture?: Architecture

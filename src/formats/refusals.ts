@@ -33,8 +33,6 @@ const SUFFIX = /(?<=[^/])\.(gz|xz|zst|bz2|lz4|lzo|sz|zlib)$/
 
 /** Formats known by name only; `advice` says what to do instead. */
 const UNSUPPORTED: readonly (Signature & { readonly advice?: string })[] = [
-  { name: 'Windows crash dump (64 bits)', magic: 'PAGEDU64' },
-  { name: 'Windows crash dump (32 bits)', magic: 'PAGEDUMP' },
   { name: 'Windows minidump', magic: 'MDMP' },
   ...['hibr', 'HIBR', 'wake', 'WAKE', 'RSTR', 'rstr'].map(magic => ({
     name: 'Windows hibernation file',

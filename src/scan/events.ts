@@ -46,7 +46,15 @@ export interface SwappedMatchEvent extends MatchFields {
   readonly va: bigint
 }
 
-export type MatchEvent = ResidentMatchEvent | SwappedMatchEvent
+/** In a target that holds virtual memory only: there is no physical address. */
+export interface VirtualMatchEvent extends MatchFields {
+  readonly gpa?: undefined
+  readonly swap?: undefined
+  readonly pid: number
+  readonly va: bigint
+}
+
+export type MatchEvent = ResidentMatchEvent | SwappedMatchEvent | VirtualMatchEvent
 
 export interface RuleEvent extends RuleHit {
   readonly type: 'rule'
@@ -62,7 +70,7 @@ export interface PhysicalGapEvent extends Gap {
   readonly swap?: undefined
 }
 
-/** Absent pages in the mapped areas of a process. */
+/** Absent pages in the mapped areas of a process, or (pid 0) bytes that a target of virtual memory lost. */
 export interface VirtualGapEvent {
   readonly type: 'gap'
   readonly gpa?: undefined

@@ -13,6 +13,7 @@ import { type Codec, lzoInto, snappyInto, zlibInto, zstdInto } from '../../src/f
 import { writeAvml } from '../images/avml.js'
 import { CAPTURED_LZO1X_999, CAPTURED_ZSTD } from '../images/captured.js'
 import { lzoCompress, zstdCompress } from '../images/compress.js'
+import { type CrashOptions, writeCrashDump, writeTriageDump } from '../images/crashdump.js'
 import { writeElf } from '../images/elf.js'
 import { writeFlattened } from '../images/flattened.js'
 import { writeKdump } from '../images/kdump.js'
@@ -88,6 +89,53 @@ function rangeSeed(image: Buffer, second: number): Seed {
   }
 }
 
+function crashSeed(options: CrashOptions): Seed {
+  const image = writeCrashDump(RUNS, options)
+  const narrow = options.bits === 32
+  const [runs, rest, behind] = narrow ? [96, 0xf80, PAGE] : [0x80, 0xf90, 2 * PAGE]
+  return {
+    image,
+    hot: [
+      [8, 64],
+      [runs, 60],
+      [narrow ? 0x320 : 0x348, 0x100],
+      [rest, 0x60],
+      [behind, 80],
+      [behind, 80],
+    ],
+  }
+}
+
+function triageSeed(bits: 32 | 64): Seed {
+  const bytes = numberedBytes(PAGE, 4)
+  const top = bits === 64 ? 0xffff_8000_0000_0000n : 0x8000_0000n
+  const image = writeTriageDump({
+    bits,
+    blocks: [0n, 4000n, 0x10000n, 0x7ff000n].map(at => ({ va: top + at, bytes })),
+    prcb: bytes,
+    process: bytes.subarray(0, 800),
+    thread: bytes.subarray(0, 600),
+    debuggerData: bytes.subarray(0, 0x380),
+    stack: { va: top + 0x20000n, bytes },
+    drivers: ['ntoskrnl.exe', 'hal.dll'].map((name, i) => ({
+      name,
+      base: top + BigInt(i << 20),
+      size: 0x8000,
+    })),
+    unloaded: [{ name: 'dam.sys', start: top, end: top + 0x8000n }],
+  })
+  const behind = bits === 64 ? 2 * PAGE : PAGE
+  return {
+    image,
+    hot: [
+      [behind, 0x80],
+      [behind, 0x80],
+      [behind + 0xc0, 80],
+      [image.length - 300, 300],
+    ],
+  }
+}
+
 const avml = writeAvml(RUNS)
 const smallChunks = writeAvml(RUNS, { chunkBytes: 500, oddChunks: true })
 const kdump = writeKdump(RUNS)
@@ -119,6 +167,15 @@ const SEEDS: Readonly<Record<string, readonly Seed[]>> = {
     kdumpSeed({ codec: 'snappy', shareZeros: true }),
     kdumpSeed({ codec: 'zstd', version: 3 }),
     kdumpSeed({ codec: 'stored', bits: 32, incompleteFrom: 4 }),
+  ],
+  crashdump: [
+    crashSeed({}),
+    crashSeed({ bits: 32, pae: true }),
+    crashSeed({ memory: 'bitmap', excluded: gpa => gpa === PAGE }),
+    crashSeed({ memory: 'old bitmap', bits: 32 }),
+    crashSeed({ memory: 'ranges' }),
+    triageSeed(64),
+    triageSeed(32),
   ],
   flattened: [
     flatSeed(kdump, kdumpHot(kdump, PAGE + 16), { recordBytes: 1 << 20 }),

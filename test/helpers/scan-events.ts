@@ -40,7 +40,7 @@ export function outcomeOf(events: ScanEvent[]): ScanOutcome {
   return {
     events,
     summary,
-    matches: events.filter(event => event.type === 'match').filter(match => match.swap === undefined),
+    matches: events.filter(event => event.type === 'match').filter(match => match.gpa !== undefined),
     swapped: events.filter(event => event.type === 'match').filter(match => match.swap !== undefined),
     gaps: events.filter(event => event.type === 'gap'),
     errors: events.filter(event => event.type === 'error'),

@@ -1,6 +1,7 @@
 /** Every way in which memory can be written, for suites that run over all of them. */
 import type { ImageFormat } from '../../src/formats/image.js'
 import { writeAvml } from './avml.js'
+import { type CrashOptions, writeCrashDump } from './crashdump.js'
 import { type ElfOptions, writeElf } from './elf.js'
 import { writeFlattened } from './flattened.js'
 import { type KdumpCodec, type KdumpOptions, writeKdump } from './kdump.js'
@@ -28,6 +29,17 @@ function kdump(name: string, options: KdumpOptions): FormatCase {
   const { excluded } = options
   const write = (runs: readonly ImageRun[]): Buffer => writeKdump(runs, options)
   return { name: `kdump ${name}`, format: 'kdump', write, ...(excluded === undefined ? {} : { excluded }) }
+}
+
+function crashdump(name: string, options: CrashOptions): FormatCase {
+  const { excluded } = options
+  const write = (runs: readonly ImageRun[]): Buffer => writeCrashDump(runs, options)
+  return {
+    name: `crashdump ${name}`,
+    format: 'crashdump',
+    write,
+    ...(excluded === undefined ? {} : { excluded }),
+  }
 }
 
 const CODECS: readonly KdumpCodec[] = ['stored', 'zlib', 'lzo', 'snappy', 'zstd']
@@ -63,6 +75,15 @@ export const FORMATS: readonly FormatCase[] = [
   kdump('version 1', { version: 1 }),
   kdump('shared zero page', { shareZeros: true }),
   kdump('one bitmap', { oneBitmap: true }),
+  crashdump('full', {}),
+  crashdump('full, 32 bits, PAE', { bits: 32, pae: true }),
+  crashdump('bitmap', { memory: 'bitmap' }),
+  crashdump('bitmap with pages left out', { memory: 'bitmap', excluded: everyThird }),
+  crashdump('bitmap, no runs in the header', { memory: 'bitmap', withoutRuns: true }),
+  crashdump('bitmap, 32 bits', { memory: 'bitmap', bits: 32 }),
+  crashdump('old bitmap', { memory: 'old bitmap', excluded: everyThird }),
+  crashdump('old bitmap, 32 bits', { memory: 'old bitmap', bits: 32 }),
+  crashdump('ranges with pages left out', { memory: 'ranges', excluded: everyThird }),
   { name: 'kdump flattened', format: 'kdump', write: runs => writeFlattened(writeKdump(runs)) },
   {
     name: 'kdump flattened, records out of order',

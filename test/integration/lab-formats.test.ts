@@ -164,7 +164,7 @@ async function scanFile(
   expect(events.filter(event => event.type === 'error')).toEqual([])
   expect(summary.bytesTotal).toBe(target.bytes)
   return {
-    matches: events.filter(event => event.type === 'match').filter(match => match.swap === undefined),
+    matches: events.filter(event => event.type === 'match').filter(match => match.gpa !== undefined),
     gaps: events.filter(event => event.type === 'gap'),
     summary,
   }

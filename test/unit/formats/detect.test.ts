@@ -81,8 +81,6 @@ describe('compressed files', () => {
 
 describe('formats that are not read', () => {
   it.each([
-    ['PAGEDU64', 0],
-    ['PAGEDUMP', 0],
     ['MDMP', 0],
     ['hibr', 0],
     ['DISKDUMP', 0],
