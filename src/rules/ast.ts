@@ -49,14 +49,18 @@ export interface Rule {
   readonly condition: Expression
   /** Why this rule needs YARA-X: the modules and words it uses that have no meaning on memory as a whole. Empty for most. */
   readonly needsYaraX: readonly string[]
-  /** The rule's own text with the imports of its file, for YARA-X; only where `needsYaraX` is not empty. latin1. */
+  /**
+   * For YARA-X, where `needsYaraX` is not empty: the rule's own text, behind the imports of its namespace and the rules it
+   * refers to; absent where that comes to more than a MiB. latin1.
+   */
   readonly text?: string
 }
 
 /** Metadata in the order of the source; names may repeat. A text is latin1. */
 export interface MetaEntry {
   readonly name: string
-  readonly value: string | bigint | boolean
+  /** A float is YARA-X's. */
+  readonly value: string | bigint | number | boolean
 }
 
 export interface RuleString {
@@ -124,6 +128,8 @@ export interface Regex {
   /** `.` is any byte, also a newline. */
   readonly dotAll: boolean
   readonly node: RegexNode
+  /** Its bytes where it is nothing but letters: YARA looks for it as for a text then. */
+  readonly literal?: Uint8Array
 }
 
 export type RegexNode =
@@ -195,7 +201,7 @@ export type TextOperator =
 /** What a value is. An expression's type is known when it is compiled. */
 export type ValueType = 'integer' | 'float' | 'text' | 'boolean' | 'regex'
 
-/** A condition. Every name is resolved: what is left is what has to be computed. */
+/** A condition. Every name is resolved, external variables are their values: what is left is what has to be computed. */
 export type Expression = Span & ExpressionBody
 
 export type ExpressionBody =
@@ -206,8 +212,6 @@ export type ExpressionBody =
   | { readonly kind: 'text'; readonly bytes: Uint8Array }
   | { readonly kind: 'regex'; readonly regex: Regex }
   | { readonly kind: 'filesize' }
-  /** Value of an external variable, given when rules are compiled. */
-  | { readonly kind: 'external'; readonly name: string; readonly type: ValueType }
   /** Variable of a loop or of `with`, by its place in the frame. */
   | { readonly kind: 'variable'; readonly slot: number; readonly type: ValueType }
   /** Whether an earlier rule holds. */
@@ -271,10 +275,11 @@ export type ExpressionBody =
       readonly variables: readonly { readonly slot: number; readonly value: Expression }[]
       readonly body: Expression
     }
-  /** A function of `math`, `hash`, `string` or `time`: `name` is `math.entropy`; `arguments` fit one of its signatures. */
+  /** A function of a module that is known here: `name` is `math.entropy`, `signature` the types it was called with, as `ii`. */
   | {
       readonly kind: 'call'
       readonly name: string
+      readonly signature: string
       readonly arguments: readonly Expression[]
       readonly type: ValueType
     }

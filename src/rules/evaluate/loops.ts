@@ -1,0 +1,186 @@
+/** `of`, `for ... of` and `for ... in`, with YARA 4.2's counting: docs/DECISIONS.md tells what is odd about it. */
+import type { Expression, Iterable, Quantifier, Range, Where } from '../ast.js'
+import type { Value } from '../modules/module.js'
+import type { Compile } from './compile.js'
+import { countIn, isAt } from './matches.js'
+import { countOf, type EvaluationState, isTrue, type Run } from './state.js'
+
+type Node<Kind extends Expression['kind']> = Expression & { readonly kind: Kind }
+
+/** How many are wanted: a number, all (what an undefined number means too), or a share of them. */
+type Wanted = number | 'all' | { readonly percent: number } | undefined
+
+function quantifier(compile: Compile, syntax: Quantifier): (state: EvaluationState) => Wanted {
+  switch (syntax.kind) {
+    case 'all':
+      return () => 'all'
+    case 'any':
+      return () => 1
+    case 'none':
+      return () => 0
+    case 'count': {
+      const value = compile(syntax.value)
+      return state => {
+        const count = value(state)
+        return count === undefined ? 'all' : Number(count)
+      }
+    }
+    case 'percent': {
+      const value = compile(syntax.value)
+      return state => {
+        const percent = value(state)
+        return percent === undefined ? undefined : { percent: Number(percent) }
+      }
+    }
+  }
+}
+
+function isEnough(
+  wanted: Exclude<Wanted, undefined>,
+  found: number,
+  count: number,
+  zeroIsNone: boolean,
+): Value {
+  if (wanted === 'all') return found >= count
+  if (typeof wanted === 'object') return count === 0 ? undefined : (found / count) * 100 >= wanted.percent
+  return wanted === 0 && zeroIsNone ? found === 0 : found >= wanted
+}
+
+/** `2 of ($a, $b) in (0..100)` and the like. */
+export function of(compile: Compile, node: Node<'of'>, ids: readonly number[]): Run {
+  const wanted = quantifier(compile, node.quantifier)
+  const found = counter(compile, node, ids)
+  const { items } = node
+  const count =
+    items.kind === 'strings'
+      ? items.strings.length
+      : items.kind === 'rules'
+        ? items.rules.length
+        : items.items.length
+  return state => {
+    const enough = wanted(state)
+    const number = found(state)
+    return enough === undefined || number === undefined ? undefined : isEnough(enough, number, count, true)
+  }
+}
+
+function counter(
+  compile: Compile,
+  { items, where }: Node<'of'>,
+  ids: readonly number[],
+): (state: EvaluationState) => number | undefined {
+  switch (items.kind) {
+    case 'strings':
+      return stringCounter(
+        compile,
+        where,
+        items.strings.map(index => ids[index] ?? -1),
+      )
+    case 'rules':
+      return state => items.rules.reduce((sum, rule) => sum + (state.holds[rule] ?? 0), 0)
+    case 'conditions': {
+      const runs = items.items.map(compile)
+      return state => runs.reduce((sum, run) => sum + (isTrue(run(state)) ? 1 : 0), 0)
+    }
+  }
+}
+
+function stringCounter(
+  compile: Compile,
+  where: Where,
+  ids: readonly number[],
+): (state: EvaluationState) => number | undefined {
+  switch (where.kind) {
+    case 'anywhere':
+      return state => ids.reduce((sum, id) => sum + (state.matches(id).count > 0 ? 1 : 0), 0)
+    case 'at': {
+      const offset = compile(where.offset)
+      return state => {
+        const value = offset(state)
+        if (value === undefined) return undefined
+        return ids.reduce((sum, id) => sum + (isAt(state.matches(id), value as bigint) ? 1 : 0), 0)
+      }
+    }
+    case 'in': {
+      const bounds = range(compile, where.range)
+      return state => {
+        const found = bounds(state)
+        if (found === undefined) return undefined
+        const [from, to] = found
+        return ids.reduce((sum, id) => sum + (countIn(state.matches(id), from, to) > 0 ? 1 : 0), 0)
+      }
+    }
+  }
+}
+
+/** Both bounds, or undefined where one is. */
+export function range(
+  compile: Compile,
+  syntax: Range,
+): (state: EvaluationState) => readonly [bigint, bigint] | undefined {
+  const from = compile(syntax.from)
+  const to = compile(syntax.to)
+  return state => {
+    const low = from(state)
+    const high = to(state)
+    return low === undefined || high === undefined ? undefined : [low as bigint, high as bigint]
+  }
+}
+
+/** `for any of ($a*) : ( ... )`: all strings are gone through; `none` and 0 are always enough. */
+export function forOf(compile: Compile, node: Node<'for-of'>, ids: readonly number[]): Run {
+  const wanted = quantifier(compile, node.quantifier)
+  const strings = node.strings.map(index => ids[index] ?? -1)
+  const body = compile(node.body)
+  return state => {
+    const enough = wanted(state)
+    const outer = state.loop
+    let found = 0
+    for (const id of strings) {
+      state.spend(1)
+      state.loop = id
+      found += countOf(body(state))
+    }
+    state.loop = outer
+    return enough === undefined ? undefined : isEnough(enough, found, strings.length, false)
+  }
+}
+
+/** `for all i in (1..#a) : ( ... )`: ends as soon as enough are found; false where there is nothing to go through. */
+export function forIn(compile: Compile, node: Node<'for-in'>): Run {
+  const wanted = quantifier(compile, node.quantifier)
+  const body = compile(node.body)
+  const { slot } = node
+  const items = itemsOf(compile, node.iterable)
+  return state => {
+    const enough = wanted(state)
+    if (enough === undefined) return undefined
+    const limit = typeof enough === 'number' ? enough : Number.POSITIVE_INFINITY
+    let found = 0
+    let count = 0
+    for (const item of items(state)) {
+      state.spend(1)
+      state.frame[slot] = item
+      found += countOf(body(state))
+      count++
+      if (found >= limit) break
+    }
+    return count === 0 ? false : isEnough(enough, found, count, false)
+  }
+}
+
+function itemsOf(
+  compile: Compile,
+  iterable: Iterable,
+): (state: EvaluationState) => globalThis.Iterable<Value> {
+  if (iterable.kind === 'list') {
+    const runs = iterable.items.map(compile)
+    return state => runs.map(run => run(state))
+  }
+  const bounds = range(compile, iterable.range)
+  return function* (state) {
+    const found = bounds(state)
+    if (found === undefined) return
+    for (let value = found[0]; value <= found[1]; value++) yield value
+  }
+}

@@ -1,0 +1,67 @@
+/** What an evaluation carries from node to node. */
+import type { CallContext, Value } from '../modules/module.js'
+import type { RuleSpace, StringMatches } from '../space.js'
+
+/** A node that is ready to be computed. */
+export type Run = (state: EvaluationState) => Value
+
+/** Thrown when a rule has taken its steps. */
+export class StepsExhausted extends Error {}
+
+const NO_MATCHES: StringMatches = {
+  count: 0,
+  offsetAt: () => 0n,
+  lengthAt: () => 0,
+  firstFrom: () => 0,
+}
+
+export class EvaluationState implements CallContext {
+  readonly space: RuleSpace
+  readonly now: number
+  readonly known = new Map<string, unknown>()
+  /** Values of variables by their slot. */
+  readonly frame: Value[] = []
+  /** Whether each rule holds, as far as they are evaluated. */
+  readonly holds: Uint8Array
+  /** Id of the string of the innermost `for ... of`. */
+  loop = -1
+  /** Steps that the rule may still take. */
+  steps = 0
+
+  constructor(space: RuleSpace, rules: number, now: number) {
+    this.space = space
+    this.holds = new Uint8Array(rules)
+    this.now = now
+  }
+
+  readonly spend = (steps: number): void => {
+    this.steps -= steps
+    if (this.steps < 0) throw new StepsExhausted()
+  }
+
+  matches(stringId: number): StringMatches {
+    return this.space.matches(stringId) ?? NO_MATCHES
+  }
+}
+
+/** Whether a value is true; undefined is not. */
+export function isTrue(value: Value): boolean {
+  switch (typeof value) {
+    case 'undefined':
+      return false
+    case 'boolean':
+      return value
+    case 'bigint':
+      return value !== 0n
+    case 'number':
+      // YARA looks at the bits: -0.0 is true.
+      return value !== 0 || Object.is(value, -0)
+    default:
+      return value.length > 0
+  }
+}
+
+/** What a loop adds to its count for the value of its body: YARA adds the value itself, an integer as it is. */
+export function countOf(value: Value): number {
+  return typeof value === 'bigint' ? Number(value) : isTrue(value) ? 1 : 0
+}

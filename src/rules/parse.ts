@@ -1,0 +1,75 @@
+/** Rule text to its syntax tree, with errors that tell what stands there and what could. */
+import { SyntaxError as GrammarError, parse } from './grammar/parser.js'
+import { RuleFault } from './problem.js'
+import { decoded, type SourceText } from './source-text.js'
+import type { SyntaxItem } from './syntax.js'
+
+/** What a syntax error shows of what stands there. */
+const TOKEN =
+  /[A-Za-z0-9_]+|[$#@!][A-Za-z0-9_]*\*?|"(?:\\.|[^"\\\n])*"?|==|!=|<=|>=|<<|>>|\.\.|[\x80-\xff]+|[\s\S]/y
+const MAX_TOKEN = 40
+const MAX_EXPECTED = 6
+
+interface Expectation {
+  readonly type: string
+  readonly description?: string
+  readonly text?: string
+}
+
+/**
+ * Parses one text.
+ * @throws RuleFault for the first syntax error.
+ */
+export function parseSource(source: SourceText): readonly SyntaxItem[] {
+  const options = { place: 0 }
+  try {
+    return parse(source.text, options) as SyntaxItem[]
+  } catch (error) {
+    if (error instanceof RangeError)
+      throw new RuleFault(
+        { start: options.place, end: options.place + 1 },
+        'parentheses are nested too deep: write the condition with fewer',
+      )
+    if (!(error instanceof GrammarError)) throw error
+    throw syntaxFault(source, error as unknown as GrammarFault)
+  }
+}
+
+/** What the generated parser throws. */
+interface GrammarFault {
+  readonly message: string
+  /** Null for the grammar's own messages. */
+  readonly expected: readonly Expectation[] | null
+  readonly location: { readonly start: { readonly offset: number } }
+}
+
+function syntaxFault(source: SourceText, error: GrammarFault): RuleFault {
+  const start = error.location.start.offset
+  TOKEN.lastIndex = start
+  const token = TOKEN.exec(source.text)?.[0] ?? ''
+  const span = { start, end: start + Math.max(1, token.length) }
+  if (error.expected === null) return new RuleFault({ start, end: start + 1 }, error.message)
+  const expected = namesOf(error.expected)
+  const list =
+    expected.length > MAX_EXPECTED ? '' : `, expected ${expected.join(', ').replace(/, ([^,]*)$/, ' or $1')}`
+  return new RuleFault(span, `syntax error: unexpected ${shownToken(token)}${list}`)
+}
+
+function shownToken(token: string): string {
+  if (token === '') return 'end of file'
+  const first = token.charCodeAt(0)
+  if (first > 126)
+    return `non-ASCII character "${decoded(token)}"`.replace('\ufffd', `\\x${first.toString(16)}`)
+  if (first < 32) return first === 10 ? 'end of line' : `byte ${first}`
+  return `"${decoded(token.slice(0, MAX_TOKEN))}"`
+}
+
+/** Without white space, which could stand anywhere, and single characters of classes. */
+function namesOf(expected: readonly Expectation[]): string[] {
+  const names = expected.flatMap(({ type, description, text }) => {
+    if (type === 'literal' && text !== undefined) return [`"${text}"`]
+    if (type === 'other' && description !== undefined && description !== 'white space') return [description]
+    return type === 'end' ? ['end of file'] : []
+  })
+  return [...new Set(names)].sort()
+}
