@@ -112,7 +112,6 @@ function base64Of(modifiers: Modifiers): TextPattern['base64'] {
     if (modifier === undefined || (modifier.word !== 'base64' && modifier.word !== 'base64wide')) continue
     const own = modifier.alphabet ?? BASE64_ALPHABET
     if (own.length !== 64) throw new RuleFault(modifier, 'length of base64 alphabet must be 64')
-    if (new Set(own).size !== 64) throw new RuleFault(modifier, 'base64 alphabet has a character twice')
     if (alphabet !== undefined && alphabet !== own)
       throw new RuleFault(modifier, 'can not specify multiple alphabets')
     alphabet = own

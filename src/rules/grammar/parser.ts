@@ -525,7 +525,7 @@ function peg$parse(input, options) {
   function peg$f68(first, rest, body) {    return { kind: 'with', variables: [first, ...rest], body, ...at() }  }
   function peg$f69(name, value) {    return { name, value }  }
   function peg$f70(name, steps) {    return { kind: 'path', name: name.text, nameEnd: name.end, steps, ...at() }  }
-  function peg$f71(name) {    return { kind: 'field', name: name.text, ...at() }  }
+  function peg$f71(name) {    return { ...name, kind: 'field', name: name.text }  }
   function peg$f72() {    return deep()  }
   function peg$f73(index) {    return { kind: 'index', index, ...at() }  }
   function peg$f74() {    return deep()  }
@@ -4659,21 +4659,6 @@ function peg$parse(input, options) {
                   peg$currPos = s2;
                   s2 = peg$FAILED;
                 }
-                if (s2 === peg$FAILED) {
-                  s2 = peg$currPos;
-                  if (input.length > peg$currPos) {
-                    s3 = input.charAt(peg$currPos);
-                    peg$currPos++;
-                  } else {
-                    s3 = peg$FAILED;
-                    if (peg$silentFails === 0) { peg$fail(peg$e69); }
-                  }
-                  if (s3 !== peg$FAILED) {
-                    peg$savedPos = s2;
-                    s3 = peg$f90();
-                  }
-                  s2 = s3;
-                }
               }
             }
           }
@@ -4687,6 +4672,35 @@ function peg$parse(input, options) {
       } else {
         peg$currPos = s0;
         s0 = peg$FAILED;
+      }
+      if (s0 === peg$FAILED) {
+        s0 = peg$currPos;
+        if (input.charCodeAt(peg$currPos) === 92) {
+          s1 = peg$c41;
+          peg$currPos++;
+        } else {
+          s1 = peg$FAILED;
+          if (peg$silentFails === 0) { peg$fail(peg$e63); }
+        }
+        if (s1 !== peg$FAILED) {
+          if (input.length > peg$currPos) {
+            s2 = input.charAt(peg$currPos);
+            peg$currPos++;
+          } else {
+            s2 = peg$FAILED;
+            if (peg$silentFails === 0) { peg$fail(peg$e69); }
+          }
+          if (s2 !== peg$FAILED) {
+            peg$savedPos = s0;
+            s0 = peg$f90();
+          } else {
+            peg$currPos = s0;
+            s0 = peg$FAILED;
+          }
+        } else {
+          peg$currPos = s0;
+          s0 = peg$FAILED;
+        }
       }
     }
 
