@@ -12,7 +12,7 @@ export interface HandleEntry {
 
 /**
  * Makes a HANDLE_TABLE; returns its address. The table of ids (`ids`) keeps bodies, those of processes headers. `levels`: how many steps
- * lead to an entry's page, one at least.
+ * lead to an entry at least.
  */
 export function writeHandleTable(
   builder: Builder,
@@ -31,7 +31,7 @@ export function writeHandleTable(
   const table = paged.alloc('Obtb', facts.size('_HANDLE_TABLE'))
   const highest = Math.max(...entries.map(({ handle }) => handle), 0) / 4
   const pages = Math.floor(highest / perPage) + 1
-  const levels = options.levels ?? (pages > 1 ? 2 : 1)
+  const levels = pages > 1 ? 2 : (options.levels ?? 1)
   const leaves = Array.from({ length: pages }, () => paged.alloc('Obtb', 4096))
   for (const { handle, object, access } of entries) {
     const index = handle / 4

@@ -107,7 +107,7 @@ class ProcessMaker {
       this.#vads.write(address, user.areas, user.prototypes)
       if (user.peb32 !== undefined) this.#wow64(address, user.peb32)
     }
-    const threads = exited ? [] : this.#threads(address, spec, user)
+    const threads = this.#threads(address, spec, user, exited ? 0 : (spec.threads ?? 1))
     builder.put(address, '_EPROCESS.ActiveThreads', threads.length, 4)
     const handles = exited ? [] : this.#handles(address, spec)
     builder.put(address, '_EPROCESS.Token', this.#token())
@@ -187,11 +187,11 @@ class ProcessMaker {
     builder.put(address, '_EPROCESS.WoW64Process', structure)
   }
 
-  #threads(process: bigint, spec: ProcessSpec, user: UserHalf | undefined): ThreadTruth[] {
+  #threads(process: bigint, spec: ProcessSpec, user: UserHalf | undefined, count: number): ThreadTruth[] {
     const builder = this.#builder
     const { facts, kernel } = builder
     const threads: ThreadTruth[] = []
-    for (let i = 0; i < (spec.threads ?? 1); i++) {
+    for (let i = 0; i < count; i++) {
       const tid = this.#threadId()
       const address = this.#objects.create('Thread', facts.size('_ETHREAD'))
       this.#header(address, 6, facts.size('_KTHREAD'))

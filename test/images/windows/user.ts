@@ -228,7 +228,7 @@ class UserBuilder {
     const entries = [
       BigInt(places[0]) | 0x21n | (1n << 63n),
       BigInt(places[1]) | protection | 0x800n,
-      pageFileEntry(paging, build, 0, 0x77) | protection,
+      pageFileEntry(paging, build, 1, 0x77) | protection,
       0n,
     ]
     entries.forEach((entry, i) => {
@@ -241,7 +241,7 @@ class UserBuilder {
     this.pages.push(
       { va: start, kind: 'prototype', gpa: places[0] },
       { va: start + PAGE, kind: 'prototype-transition', gpa: places[1] },
-      { va: start + 2n * PAGE, kind: 'prototype-pagefile', pageFile: { number: 0, page: 0x77 } },
+      { va: start + 2n * PAGE, kind: 'prototype-pagefile', pageFile: { number: 1, page: 0x77 } },
     )
     this.area(start, 4 * 4096, 1, 'mapped', '\\Users\\user\\Documents\\mapped.dat')
     this.prototypes.set(start, prototypes)
