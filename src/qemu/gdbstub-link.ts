@@ -148,6 +148,11 @@ export class GdbLink {
     return this.#ended
   }
 
+  /** Ends the connection because the stub does not keep to what it should do. */
+  abandon(why: string): void {
+    this.#end(why, 'monitor-failed')
+  }
+
   close(): void {
     this.#end(`the connection to the gdbstub at ${this.#where} is closed`)
   }

@@ -21,6 +21,8 @@ export interface SessionOptions {
 export interface StubSession extends AsyncDisposable {
   readonly stub: GdbStub
   readonly wasRunning: boolean
+  /** Somebody else has paused the guest meanwhile: disposing shall leave it so. */
+  leavePaused(): void
 }
 
 const FOLDER_PREFIX = 'vmsift-gdb-'
@@ -41,13 +43,14 @@ export async function openStubSession(monitor: Monitor, options: SessionOptions 
   const own = server === undefined || isOwn(server.address)
   const address = server?.address ?? (await startStub(monitor, options.pid))
   const link: { stub?: GdbStub } = {}
+  let run = wasRunning
   let ended: Promise<void> | undefined
   const end = (): Promise<void> => {
-    ended ??= putBack(monitor, link.stub, wasRunning).finally(() => own && stopStub(monitor, address))
+    ended ??= putBack(monitor, link.stub, run).finally(() => own && stopStub(monitor, address))
     return ended
   }
   // connecting stops the guest, so from here on there is something to put back
-  const onExit = undoOnExit({ undo: end, undoNow: () => wasRunning && link.stub?.detachNow() })
+  const onExit = undoOnExit({ undo: end, undoNow: () => run && link.stub?.detachNow() })
   try {
     link.stub = await GdbStub.open(address, { timeoutMs: options.timeoutMs ?? 10_000 })
   } catch (error) {
@@ -59,6 +62,9 @@ export async function openStubSession(monitor: Monitor, options: SessionOptions 
   return {
     stub: link.stub,
     wasRunning,
+    leavePaused: () => {
+      run = false
+    },
     [Symbol.asyncDispose]: () => end().finally(() => onExit[Symbol.dispose]()),
   }
 }

@@ -6,7 +6,7 @@ import { hex } from '../core/address.js'
 import { VmsiftError } from '../core/errors.js'
 import { readDescription, type StubDescription, type StubRegister } from './gdbstub-description.js'
 import { GdbLink, type LinkOptions, type StubAddress } from './gdbstub-link.js'
-import type { StopReply, WatchAccess } from './gdbstub-stop.js'
+import { SIGNAL_TRAP, type StopReply, type WatchAccess } from './gdbstub-stop.js'
 
 /** A place that stops the guest: before the instruction there runs, or when memory there is accessed. */
 export type StopPoint =
@@ -25,8 +25,11 @@ type Stopped = Extract<StopReply, { kind: 'stopped' }>
 const MAX_THREADS = 8192
 const MEMORY_PIECE_BYTES = 1024
 const WATCH_TYPE = { w: 2, r: 3, rw: 4 } as const
-/** Steps with interrupts let through: what a halted processor needs to go on at all. */
-const STEP_WITH_INTERRUPTS = 1
+/** Bits of `qemu.sstep`: 1 step, 2 without interrupts, 4 without timers. */
+const STEP_WITH_TIMERS = '0x3'
+const STEP_PLAIN = '0x7'
+/** An idle Linux sleeps for a few seconds at most. */
+const HALTED_MS = 30_000
 
 /** One debugger's connection; `detach` and `closeStopped` end it in good order. */
 export class GdbStub {
@@ -192,20 +195,56 @@ export class GdbStub {
     await this.#link.tell('vCont;c')
   }
 
+  /** The same for a guest that somebody else may let run: nothing is sent. `interrupt` stops it then. */
+  expectStop(stopped: (stop: StopReply | VmsiftError) => void): void {
+    this.#mustStandStill()
+    this.#running = true
+    this.#stopListener = stopped
+  }
+
+  /** Ends what `expectStop` began: the guest still stands still. */
+  expectNoStop(): void {
+    this.#running = false
+    this.#stopListener = undefined
+  }
+
   /**
-   * Runs one instruction of a vCPU; the others stand still, and interrupts wait unless the processor is halted.
+   * Runs one instruction of a vCPU; the others stand still, and interrupts wait. A halted processor goes on when something wakes it,
+   * which may take seconds in an idle guest.
+   * @returns what stopped it: signal TRAP, unless somebody interrupted the step.
    * @throws VmsiftError `monitor-failed` when it doesn't come to an end in time.
    */
-  async step(vcpu: number, options: { readonly halted?: boolean } = {}): Promise<Stopped> {
-    this.#mustStandStill()
-    if (options.halted === true) await this.#ask(`Qqemu.sstep=${hex(STEP_WITH_INTERRUPTS)}`)
+  async step(vcpu: number): Promise<Stopped> {
+    const halted = await this.#isHalted(vcpu)
+    if (halted) await this.#ask(`Qqemu.sstep=${STEP_WITH_TIMERS}`)
     try {
-      const stop = this.#untilStopped('a step')
+      const what = halted ? `a step of vcpu ${vcpu}, which is halted` : `a step of vcpu ${vcpu}`
+      const stop = this.#untilStopped(what, halted ? Math.max(HALTED_MS, this.#timeoutMs) : this.#timeoutMs)
       await this.#link.tell(`vCont;s:${this.#thread(vcpu)}`)
       return await stop
     } finally {
-      if (options.halted === true && this.#link.ended === undefined && !this.#running)
-        await this.#ask('Qqemu.sstep=0x7')
+      if (halted && this.#link.ended === undefined && !this.#running)
+        await this.#ask(`Qqemu.sstep=${STEP_PLAIN}`)
+    }
+  }
+
+  /** QEMU says so in the words that a debugger shows of a thread. */
+  async #isHalted(vcpu: number): Promise<boolean> {
+    const answer = await this.#ask(`qThreadExtraInfo,${this.#thread(vcpu)}`)
+    return Buffer.from(answer, 'hex').toString('latin1').includes('[halted')
+  }
+
+  /** Lets all vCPUs run until a breakpoint stops one; undefined when the time is over first. Then the guest stands still. */
+  async runFor(timeoutMs: number): Promise<Stopped | undefined> {
+    const stop = new Promise<StopReply | VmsiftError>((resolve, reject) => this.resume(resolve).catch(reject))
+    const late = setTimeout(() => void this.interrupt().catch(() => undefined), timeoutMs)
+    try {
+      const result = await stop
+      if (result instanceof VmsiftError) throw result
+      if (result.kind === 'exited') throw gone()
+      return result.signal === SIGNAL_TRAP ? result : undefined
+    } finally {
+      clearTimeout(late)
     }
   }
 
@@ -213,7 +252,7 @@ export class GdbStub {
   async interrupt(): Promise<void> {
     if (!this.#running) return
     const listener = this.#stopListener
-    const stop = this.#untilStopped('an interrupt', listener)
+    const stop = this.#untilStopped('an interrupt', this.#timeoutMs, listener)
     this.#link.interrupt()
     await stop
   }
@@ -254,15 +293,14 @@ export class GdbStub {
 
   #untilStopped(
     what: string,
-    also: ((stop: StopReply | VmsiftError) => void) | undefined = undefined,
+    timeoutMs: number,
+    also?: (stop: StopReply | VmsiftError) => void,
   ): Promise<Stopped> {
     this.#running = true
     const result = new Promise<Stopped>((resolve, reject) => {
-      const timer = setTimeout(() => {
-        reject(
-          new VmsiftError('monitor-failed', `the guest did not stop after ${what} in ${this.#timeoutMs} ms`),
-        )
-      }, this.#timeoutMs)
+      // the connection ends with it: a stop that came later could not be told from another one
+      const late = (): void => this.#link.abandon(`the guest did not stop after ${what} in ${timeoutMs} ms`)
+      const timer = setTimeout(late, timeoutMs)
       this.#stopListener = stop => {
         clearTimeout(timer)
         also?.(stop)
@@ -303,6 +341,11 @@ export class GdbStub {
     const answer = await this.#ask(`Hg${thread}`)
     if (answer !== 'OK') throw refused(`choose vcpu ${vcpu}`, answer)
     this.#selected = vcpu
+  }
+
+  /** @throws VmsiftError `out-of-range` for a vCPU that the guest hasn't. */
+  checkVcpu(vcpu: number): void {
+    this.#thread(vcpu)
   }
 
   #thread(vcpu: number): string {
