@@ -100,6 +100,30 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./dmesg-command.js'),
   },
   {
+    name: 'regs',
+    arguments: '<target>',
+    summary: "the processors' registers",
+    load: () => import('./regs-command.js'),
+  },
+  {
+    name: 'pause',
+    arguments: '<target>',
+    summary: 'pause a running guest',
+    load: () => import('./pause-command.js'),
+  },
+  {
+    name: 'resume',
+    arguments: '<target>',
+    summary: 'let a paused guest go on',
+    load: () => import('./resume-command.js'),
+  },
+  {
+    name: 'watch',
+    arguments: '<target>',
+    summary: "a running guest's breakpoints, watchpoints and single steps",
+    load: () => import('./watch-command.js'),
+  },
+  {
     name: 'dump',
     arguments: '<target>',
     summary: 'write the memory to a file: raw, LiME or ELF',

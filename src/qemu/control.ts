@@ -29,7 +29,7 @@ export class GuestControl implements AsyncDisposable {
   readonly #options: ControlOptions
   readonly #running = new Set<Promise<unknown>>()
 
-  /** The monitor is borrowed: whoever opened it closes it. */
+  /** @internal The monitor is closed when this is disposed. */
   constructor(monitor: Monitor, options: ControlOptions = {}) {
     this.#monitor = monitor
     this.#options = options
@@ -112,9 +112,10 @@ export class GuestControl implements AsyncDisposable {
     return result
   }
 
-  /** Waits until what was started here has put the guest back. */
+  /** Waits until everything that was started here has put the guest back, and ends the connection. */
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.#running)
+    this.#monitor.close()
   }
 
   #session(): Promise<StubSession> {

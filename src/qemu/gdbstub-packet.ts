@@ -119,17 +119,30 @@ export class PacketReader {
 
 /** Undoes escapes and repeats; undefined when the result would be too long. */
 function decode(raw: Buffer): string | undefined {
-  let text = ''
+  const length = unpack(raw, undefined)
+  if (length > MAX_PACKET_BYTES) return undefined
+  const bytes = Buffer.alloc(length)
+  unpack(raw, bytes)
+  return bytes.toString('latin1')
+}
+
+/** Writes the bytes into `target`, where there is one, and returns how many they are. */
+function unpack(raw: Buffer, target: Buffer | undefined): number {
+  let length = 0
+  let last = 0
   for (let at = 0; at < raw.length; at++) {
     const byte = raw[at] as number
-    if (byte === ESCAPE) {
+    if (byte === STAR && length > 0 && at + 1 < raw.length) {
       at++
-      text += String.fromCharCode((raw[at] ?? 0) ^ 0x20)
-    } else if (byte === STAR && text.length > 0 && at + 1 < raw.length) {
-      at++
-      text += text.slice(-1).repeat(Math.max(0, (raw[at] as number) - REPEAT_BIAS))
-    } else text += String.fromCharCode(byte)
-    if (text.length > MAX_PACKET_BYTES) return undefined
+      const repeats = Math.max(0, (raw[at] as number) - REPEAT_BIAS)
+      target?.fill(last, length, length + repeats)
+      length += repeats
+      continue
+    }
+    if (byte === ESCAPE) at++
+    last = byte === ESCAPE ? (raw[at] ?? 0) ^ 0x20 : byte
+    if (target !== undefined) target[length] = last
+    length++
   }
-  return text
+  return length
 }

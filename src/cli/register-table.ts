@@ -1,0 +1,55 @@
+/** Registers in the order a person looks for them. */
+import { hex } from '../core/address.js'
+import type { CpuState } from '../formats/image.js'
+import { escapeText } from './escape.js'
+
+const ORDER = [
+  'rip rsp rbp rflags rax rbx rcx rdx rsi rdi r8 r9 r10 r11 r12 r13 r14 r15',
+  'eip esp ebp eflags eax ebx ecx edx esi edi',
+  `pc sp pstate ${Array.from({ length: 31 }, (_, i) => `x${i}`).join(' ')}`,
+  'cr0 cr2 cr3 cr4 cr8 efer ttbr0_el1 ttbr1_el1 tcr_el1 sctlr_el1',
+]
+  .join(' ')
+  .split(' ')
+const RANK = new Map(ORDER.map((name, at) => [name, at]))
+const COLUMNS = 4
+
+/** Names and values as JSON shows them, the best known first. */
+export function registerFields(
+  registers: Readonly<Record<string, bigint>>,
+): Readonly<Record<string, string>> {
+  return Object.fromEntries(sorted(registers).map(([name, value]) => [name, hex(value)]))
+}
+
+/** A vCPU's registers as lines of four; a segment has a line of its own. */
+export function* registerLines({ vcpu, registers }: CpuState): Generator<string> {
+  yield `vcpu ${vcpu}\n`
+  const cells = sorted(registers).map(([name, value]) => ({ name: escapeText(name), value: hex(value) }))
+  const nameWidth = Math.max(0, ...cells.map(({ name }) => name.length))
+  const valueWidth = Math.max(0, ...cells.map(({ value }) => value.length))
+  let row: string[] = []
+  let group = ''
+  const flush = (): string => `  ${row.join('  ').trimEnd()}\n`
+  for (const { name, value } of cells) {
+    if (row.length > 0 && (row.length === COLUMNS || groupOf(name) !== group)) {
+      yield flush()
+      row = []
+    }
+    group = groupOf(name)
+    row.push(`${name.padEnd(nameWidth)} ${value.padEnd(valueWidth)}`)
+  }
+  if (row.length > 0) yield flush()
+}
+
+function groupOf(name: string): string {
+  const segment = /^([c-gs]s|ldt|tr|gdt|idt)(_|$)/.exec(name)?.[1]
+  if (segment !== undefined) return segment
+  if (/^dr\d$/.test(name)) return 'debug'
+  return /^(cr\d|efer|\w+_el\d)$/.test(name) ? 'control' : 'general'
+}
+
+function sorted(registers: Readonly<Record<string, bigint>>): [string, bigint][] {
+  return Object.entries(registers).sort(
+    ([a], [b]) => (RANK.get(a) ?? ORDER.length) - (RANK.get(b) ?? ORDER.length),
+  )
+}
