@@ -13,6 +13,9 @@ const ORDER = [
   .split(' ')
 const RANK = new Map(ORDER.map((name, at) => [name, at]))
 const COLUMNS = 4
+const SEGMENT = /^([c-gs]s|ldt|tr|gdt|idt)(|_base|_limit|_flags)$/
+const SEGMENTS = ['cs', 'ss', 'ds', 'es', 'fs', 'gs', 'ldt', 'tr', 'gdt', 'idt']
+const SEGMENT_PARTS = ['', '_base', '_limit', '_flags']
 
 /** Names and values as JSON shows them, the best known first. */
 export function registerFields(
@@ -42,14 +45,21 @@ export function* registerLines({ vcpu, registers }: CpuState): Generator<string>
 }
 
 function groupOf(name: string): string {
-  const segment = /^([c-gs]s|ldt|tr|gdt|idt)(_|$)/.exec(name)?.[1]
+  const segment = SEGMENT.exec(name)?.[1]
   if (segment !== undefined) return segment
   if (/^dr\d$/.test(name)) return 'debug'
   return /^(cr\d|efer|\w+_el\d)$/.test(name) ? 'control' : 'general'
 }
 
 function sorted(registers: Readonly<Record<string, bigint>>): [string, bigint][] {
-  return Object.entries(registers).sort(
-    ([a], [b]) => (RANK.get(a) ?? ORDER.length) - (RANK.get(b) ?? ORDER.length),
-  )
+  return Object.entries(registers).sort(([a], [b]) => rankOf(a) - rankOf(b))
+}
+
+/** What is not known by name stands between the general registers and the segments. */
+function rankOf(name: string): number {
+  const known = RANK.get(name)
+  if (known !== undefined) return known
+  const [, segment, part = ''] = SEGMENT.exec(name) ?? []
+  if (segment === undefined) return ORDER.length
+  return ORDER.length + 1 + SEGMENTS.indexOf(segment) * SEGMENT_PARTS.length + SEGMENT_PARTS.indexOf(part)
 }

@@ -33,7 +33,8 @@ export function undoOnExit(undo: Undo): Disposable {
 
 function install(): void {
   process.on('exit', onExit)
-  for (const signal of SIGNALS) process.on(signal, onSignal)
+  // first in the row: a handler that removes itself when it runs still counts
+  for (const signal of SIGNALS) process.prependListener(signal, onSignal)
 }
 
 function uninstall(): void {

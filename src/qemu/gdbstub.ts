@@ -72,10 +72,9 @@ export class GdbStub {
       const offers = await link.ask('qSupported:xmlRegisters=i386,arm;vContSupported+')
       if (offers.includes('QStartNoAckMode+') && (await link.ask('QStartNoAckMode')) === 'OK')
         link.withoutAcks()
-      // QEMU forgets all breakpoints at this question: a debugger that arrives starts afresh
-      await link.ask('?')
       const description = await readDescription(packet => link.ask(packet))
       const threads = await readThreads(packet => link.ask(packet))
+      await forgetPoints(packet => link.ask(packet), threads)
       return new GdbStub(link, description, threads, options.timeoutMs ?? 10_000)
     } catch (error) {
       link.close()
@@ -273,8 +272,7 @@ export class GdbStub {
     if (this.#link.ended !== undefined) return
     try {
       await this.interrupt()
-      // see `open`
-      await this.#ask('?')
+      await forgetPoints(packet => this.#ask(packet), this.threads)
     } finally {
       this.close()
     }
@@ -384,6 +382,20 @@ async function readThreads(ask: (packet: string) => Promise<string>): Promise<st
   }
   if (threads.length === 0) throw new VmsiftError('monitor-failed', 'the gdbstub lists no processor')
   return threads.sort((a, b) => Number.parseInt(a, 16) - Number.parseInt(b, 16))
+}
+
+/**
+ * Removes every breakpoint and watchpoint. QEMU does that when it is asked why the guest stands still, as debuggers do when they
+ * arrive; but only for the processor that is chosen for `c`.
+ */
+async function forgetPoints(
+  ask: (packet: string) => Promise<string>,
+  threads: readonly string[],
+): Promise<void> {
+  for (const thread of threads) {
+    await ask(`Hc${thread}`)
+    await ask('?')
+  }
 }
 
 function refused(what: string, answer: string): VmsiftError {

@@ -98,12 +98,14 @@ describe.skipIf(reason !== undefined)(`a pause guard${reason === undefined ? '' 
       })
     }
 
-    it('lets the guest run when the program handles the signal itself and exits', async () => {
-      const child = await holding('own-handler')
-      child.kill('SIGTERM')
-      expect(await ended(child)).toEqual([7, null])
-      await expect.poll(running).toBe(true)
-    })
+    for (const handler of ['handler-before', 'handler-behind']) {
+      it(`leaves the signal to a program that handles it once, and lets the guest run at its exit (${handler})`, async () => {
+        const child = await holding(handler)
+        child.kill('SIGTERM')
+        expect(await ended(child)).toEqual([7, null])
+        await expect.poll(running).toBe(true)
+      })
+    }
 
     it('lets the guest run when the program exits', async () => {
       expect(await ended(await holding('exit'))).toEqual([5, null])
