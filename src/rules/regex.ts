@@ -2,7 +2,15 @@
  * YARA's regular expressions to a tree. They are its own (re_lexer.l, re_grammar.y of YARA 4.2): no groups but plain ones, no
  * look-around, no back-references, `{` is a letter unless it opens a count, and `[\w-z]` is the range from w to z.
  */
-import { ANY_BYTE, setComplement, setFoldCase, setOf, setOfRange, setUnion } from '../patterns/byte-set.js'
+import {
+  ANY_BYTE,
+  NO_BYTE,
+  setComplement,
+  setFoldCase,
+  setOf,
+  setOfRange,
+  setUnion,
+} from '../patterns/byte-set.js'
 import type { ByteSet } from '../patterns/node.js'
 import type { Regex, RegexNode } from './ast.js'
 
@@ -16,6 +24,10 @@ const DIGITS = setOfRange(0x30, 0x39)
 const WORDS = [setOfRange(0x41, 0x5a), setOfRange(0x61, 0x7a), setOf([0x5f])].reduce(setUnion, DIGITS)
 const SPACES = setOf([0x20, 0x09, 0x0a, 0x0b, 0x0c, 0x0d])
 const NOT_NEWLINE = setComplement(setOf([0x0a]))
+
+/** The set of each byte, and of each byte with its other case: made once, for most of an expression is letters. */
+const SINGLE: readonly ByteSet[] = Array.from({ length: 256 }, (_, byte) => setOf([byte]))
+const EITHER_CASE: readonly ByteSet[] = SINGLE.map(setFoldCase)
 
 const CLASSES: Readonly<Record<string, ByteSet>> = {
   w: WORDS,
@@ -219,14 +231,19 @@ class RegexParser {
           return { kind: 'set', set: known }
         }
         if (name >= '0' && name <= '9') throw this.#fault('back-references are not allowed')
-        return { kind: 'set', set: this.#folded(setOf([this.#escape()])) }
+        return this.#letter(this.#escape())
       }
       default:
         if (char === '{' && this.#count() !== undefined)
           throw this.#fault('nothing to repeat before the count')
         this.#at++
-        return { kind: 'set', set: this.#folded(setOf([char.charCodeAt(0)])) }
+        return this.#letter(char.charCodeAt(0))
     }
+  }
+
+  #letter(byte: number): RegexNode {
+    const set = (this.#flags.ignoreCase ? EITHER_CASE : SINGLE)[byte] ?? NO_BYTE
+    return { kind: 'set', set }
   }
 
   #folded(set: ByteSet): ByteSet {
@@ -251,7 +268,7 @@ class RegexParser {
     const open = this.#at++
     const negated = this.#source[this.#at] === '^'
     if (negated) this.#at++
-    let set: ByteSet = setOf([])
+    let set: ByteSet = NO_BYTE
     // A bracket that stands first is one of the members.
     if (this.#source[this.#at] === ']') {
       set = setOf([0x5d])

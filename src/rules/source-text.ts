@@ -6,6 +6,7 @@ const MAX_SHOWN = 120
 /** Up to here columns count characters; further on in a line, bytes: a file may be one line. */
 const MAX_COUNTED = 4096
 const TAB = /\t/g
+const NON_ASCII = /[\x80-\xff]/
 
 export interface TextPlace {
   readonly line: number
@@ -28,10 +29,9 @@ export class SourceText {
   /** Line and column of a byte. */
   placeAt(offset: number): TextPlace {
     const line = this.#lineAt(offset)
-    const start = this.#starts()[line] ?? 0
-    const before = offset - start
-    const characters = before > MAX_COUNTED ? before : [...decoded(this.text.slice(start, offset))].length
-    return { line: line + 1, column: characters + 1 }
+    const before = this.text.slice(this.#starts()[line] ?? 0, offset)
+    const isPlain = before.length > MAX_COUNTED || !NON_ASCII.test(before)
+    return { line: line + 1, column: (isPlain ? before.length : [...decoded(before)].length) + 1 }
   }
 
   /** `rules.yar:3:14`. */

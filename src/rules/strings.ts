@@ -1,5 +1,5 @@
 /** String definitions to patterns: modifiers, keys, alphabets, jumps are checked here. */
-import type { HexNode, HexPattern, RegexPattern, Span, StringPattern, TextPattern, Width } from './ast.js'
+import type { HexNode, HexPattern, RegexPattern, StringPattern, TextPattern, Width } from './ast.js'
 import { RuleFault } from './problem.js'
 import { parseRuleRegex, quantifiersOf, RegexFault } from './regex.js'
 import type { SourceText } from './source-text.js'
@@ -157,9 +157,8 @@ function indexInSource(text: string, start: number, index: number): number {
 }
 
 function hexPattern(syntax: SyntaxHexNode): HexPattern {
-  const items = syntax.kind === 'concat' ? syntax.items : [syntax]
   const node = hexNode(syntax, 0)
-  if (items.length > MAX_STRING_BYTES)
+  if (node.kind === 'concat' && node.items.length > MAX_STRING_BYTES)
     throw new RuleFault(syntax, `hex string is too long: at most ${MAX_STRING_BYTES} bytes`)
   return { kind: 'hex', node }
 }
@@ -167,8 +166,10 @@ function hexPattern(syntax: SyntaxHexNode): HexPattern {
 function hexNode(syntax: SyntaxHexNode, depth: number): HexNode {
   if (depth > MAX_HEX_DEPTH) throw new RuleFault(syntax, 'alternatives are nested too deep')
   switch (syntax.kind) {
-    case 'byte':
-      return hexByte(syntax, syntax.digits, syntax.negated)
+    case 'bytes': {
+      const items = hexBytes(syntax)
+      return items.length === 1 ? (items[0] as HexNode) : { kind: 'concat', items }
+    }
     case 'jump':
       throw new RuleFault(syntax, "a jump can't be all there is between two brackets")
     case 'concat':
@@ -179,7 +180,8 @@ function hexNode(syntax: SyntaxHexNode, depth: number): HexNode {
 }
 
 function hexItems(items: readonly SyntaxHexNode[], depth: number): HexNode[] {
-  return items.map((item, index) => {
+  return items.flatMap((item, index) => {
+    if (item.kind === 'bytes') return hexBytes(item)
     if (item.kind !== 'jump') return hexNode(item, depth)
     if (index === 0) throw new RuleFault(item, "a hex string can't begin with a jump")
     if (index === items.length - 1) throw new RuleFault(item, "a hex string can't end with a jump")
@@ -187,11 +189,16 @@ function hexItems(items: readonly SyntaxHexNode[], depth: number): HexNode[] {
   })
 }
 
-function hexByte(span: Span, digits: string, negated: boolean): HexNode {
+function hexBytes({ digits, negated, ...span }: SyntaxHexNode & { readonly kind: 'bytes' }): HexNode[] {
   const nibble = (digit: string | undefined) => (digit === '?' ? 0 : Number.parseInt(digit ?? '', 16))
-  const mask = (digits[0] === '?' ? 0 : 0xf0) | (digits[1] === '?' ? 0 : 0x0f)
-  if (negated && mask === 0) throw new RuleFault(span, '"~??" matches nothing')
-  return { kind: 'byte', value: nibble(digits[0]) * 16 + nibble(digits[1]), mask, negated }
+  const bytes: HexNode[] = []
+  for (let at = 0; at < digits.length; at += 2) {
+    const [high, low] = [digits[at], digits[at + 1]]
+    const mask = (high === '?' ? 0 : 0xf0) | (low === '?' ? 0 : 0x0f)
+    if (negated && mask === 0) throw new RuleFault(span, '"~??" matches nothing')
+    bytes.push({ kind: 'byte', value: nibble(high) * 16 + nibble(low), mask, negated })
+  }
+  return bytes
 }
 
 function hexJump(jump: SyntaxHexNode & { readonly kind: 'jump' }, inAlternatives: boolean): HexNode {

@@ -83,8 +83,9 @@ export interface SyntaxDigits extends Span {
 }
 
 export type SyntaxHexNode = Span &
+  /** Two digits a byte; a negated one stands alone. */
   (
-    | { readonly kind: 'byte'; readonly digits: string; readonly negated: boolean }
+    | { readonly kind: 'bytes'; readonly digits: string; readonly negated: boolean }
     | {
         readonly kind: 'jump'
         readonly from: SyntaxDigits | null

@@ -15,7 +15,7 @@ export interface YaraAnswer {
   readonly error: string | undefined
   /** Names of the rules that hold, with their namespace where it is not `default`, in their order. */
   readonly rules: readonly string[]
-  /** `rule $a 0x10 3`, sorted. */
+  /** `rule $a 0x10 3`, sorted. The program prints no length beyond 512: it is that of the bytes it keeps. */
   readonly matches: readonly string[]
 }
 

@@ -4,6 +4,9 @@ import { Conditions, type EvaluateOptions } from '../../../src/rules/conditions.
 import type { RuleSpace, StringMatches } from '../../../src/rules/space.js'
 import { type FoundString, findString } from './strings.js'
 
+/** The program prints the length of the bytes it keeps. */
+const MAX_PRINTED = 512
+
 /** Matches in a list, as an evaluation asks for them; `base` is added to each offset. */
 export function matchesOf(found: readonly FoundString[], base = 0n): StringMatches {
   const offsets = found.map(({ offset }) => BigInt(offset) + base)
@@ -52,7 +55,8 @@ export function answerOf(ruleSet: RuleSet, data: Uint8Array, options?: EvaluateO
           .filter(({ isPrivate }) => !isPrivate)
           .flatMap(({ id, identifier }) =>
             (found.get(id) ?? []).map(
-              ({ offset, length }) => `${name} ${identifier} 0x${offset.toString(16)} ${length}`,
+              ({ offset, length }) =>
+                `${name} ${identifier} 0x${offset.toString(16)} ${Math.min(length, MAX_PRINTED)}`,
             ),
           ),
       )

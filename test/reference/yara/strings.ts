@@ -54,8 +54,10 @@ function measureRegex(program: Program, { ascii, wide, fullword }: Widths): Meas
     for (const width of [ascii && 1, wide && 2]) {
       if (width === false) continue
       const length = matchAt(program, data, offset, width === 2)
-      if (length === undefined || length === 0) continue
-      if (!fullword || isFullword(data, offset, length, width === 2)) return length
+      if (length === undefined) continue
+      // Where the expression matches bytes, YARA does not look for the wide form any more.
+      if (length === 0 || (fullword && !isFullword(data, offset, length, width === 2))) return undefined
+      return length
     }
     return undefined
   }
@@ -89,6 +91,8 @@ function measureText({ bytes, nocase, fullword, ascii, wide, xor }: TextPattern)
         return nocase ? lower(found) === lower(byte) : found === (byte ^ key)
       })
       if (equal && (!fullword || isFullword(data, offset, form.length, isWide))) return form.length
+      // A long text that is no word of its own is not looked for in its other form.
+      if (equal && bytes.length > 2) return undefined
     }
     return undefined
   }
