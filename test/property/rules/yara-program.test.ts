@@ -50,7 +50,7 @@ describe.skipIf(!version?.startsWith('4.2.'))(title, () => {
   it('about conditions', () => {
     fc.assert(
       fc.property(ruleFile, ruleBytes, (rules, data) => agree(rules, data)),
-      { numRuns: 60 * factor },
+      { numRuns: 25 * factor },
     )
   })
 })
