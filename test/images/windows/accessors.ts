@@ -16,7 +16,7 @@ export type AccessorKind =
   /** Loads a pointer, and what it points to unless it is NULL. */
   | 'load twice'
 
-export type Shape = 'plain' | 'hotpatch' | 'frame' | 'stack'
+export type Shape = 'plain' | 'hotpatch' | 'frame' | 'stack' | 'gcc'
 
 const disp = (value: number): number[] => {
   const bytes = Buffer.alloc(4)
@@ -65,7 +65,9 @@ export function accessor64(kind: AccessorKind, offset: number): Buffer {
 
 /** x86: the argument is on the stack; the callee takes it off. */
 export function accessor32(kind: AccessorKind, offset: number, shape: Shape): Buffer {
-  const framed = shape === 'frame' || shape === 'hotpatch'
+  const framed = shape === 'frame' || shape === 'hotpatch' || shape === 'gcc'
+  // GCC takes the frame down as soon as the argument is out of it
+  const early = shape === 'gcc' ? [0x5d] : []
   const before = [
     // mov edi, edi: room for a hot patch
     ...(shape === 'hotpatch' ? [0x8b, 0xff] : []),
@@ -74,8 +76,8 @@ export function accessor32(kind: AccessorKind, offset: number, shape: Shape): Bu
   ]
   /** mov register, [ebp+8] or [esp+4] */
   const argument = (register: number): number[] =>
-    framed ? [0x8b, 0x45 | (register << 3), 8] : [0x8b, 0x44 | (register << 3), 0x24, 4]
-  const after = [...(framed ? [0x5d] : []), 0xc2, 4, 0]
+    framed ? [0x8b, 0x45 | (register << 3), 8, ...early] : [0x8b, 0x44 | (register << 3), 0x24, 4]
+  const after = [...(framed && shape !== 'gcc' ? [0x5d] : []), 0xc2, 4, 0]
   const body = (): number[] => {
     switch (kind) {
       case 'load':

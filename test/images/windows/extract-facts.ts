@@ -130,6 +130,7 @@ const GUESTS: Readonly<Record<string, () => readonly Source[]>> = {
     rekall('ntoskrnl.pdb.32962337f0f646388b39535cd8dd70e82.rekall.json'),
     volatility2('xp_sp2_x86'),
   ],
+  '2003-sp1-x86': () => [volatility2('win2003_sp1_x86'), volatility2('win2003_sp2_x86')],
   '7-sp1-x86': () => [volatility2('win7_sp1_x86')],
   '7-sp1-x64': () => [isf('339E74133576439CBCDF7E0229DA3773'), volatility2('win7_sp1_x64_24000')],
   '8.1-x64': () => [isf('06A508F37B81478E855A3542E272C084'), volatility2('win8_sp1_x64')],

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 export type GuestName =
   | 'xp-sp2-x86'
   | 'xp-sp2-x86-pae'
+  | '2003-sp1-x86'
   | '7-sp1-x86'
   | '7-sp1-x64'
   | '8.1-x64'

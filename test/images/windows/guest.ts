@@ -46,8 +46,8 @@ interface Plan {
   readonly kpcr: bigint
   readonly selfIndex: number
   readonly shape: KernelImageOptions['shape']
-  readonly pdb: string
-  readonly guid: string
+  readonly pdb?: string
+  readonly guid?: string
   readonly lab: string
   readonly largePages?: true
   readonly separateTables?: true
@@ -80,6 +80,20 @@ const PLANS: Readonly<Record<GuestName, Plan>> = {
     shape: 'frame',
     pdb: 'ntkrnlpa.pdb',
     guid: 'BD8F451F3E754ED8A34B50560CEB08E3',
+  },
+  // as other kernels of the family are: made by another compiler, with no PDB
+  '2003-sp1-x86': {
+    build: 3790,
+    version: [5, 2],
+    paging: 'ia32',
+    base: 0x8080_0000n,
+    drivers: 0xf700_0000n,
+    nonPagedPool: 0x8120_0000n,
+    pagedPool: 0xe100_0000n,
+    kpcr: 0xffdf_f000n,
+    selfIndex: 0x300,
+    shape: 'gcc',
+    lab: '3790.srv03_sp1_rtm.050324-1447',
   },
   '7-sp1-x86': {
     build: 7601,
@@ -194,11 +208,14 @@ export function buildWindowsGuest(name: GuestName, options: GuestOptions = {}): 
   const memory = new GuestMemory(ramBytes, plan.build + (plan.paging === 'pae' ? 1 : 0))
   const builder = new Builder({ ...plan, memory, facts })
   const machine = wide ? 0x8664 : 0x14c
-  const pdb = { name: plan.pdb, guid: plan.guid, age: 1 }
+  const pdb =
+    plan.pdb === undefined || plan.guid === undefined
+      ? undefined
+      : { name: plan.pdb, guid: plan.guid, age: 1 }
   const image = writeKernelImage(builder, {
     base: plan.base,
     machine,
-    pdb,
+    ...(pdb && { pdb }),
     timestamp: 0x5d2a_0000 + plan.build,
     labText: plan.lab,
     shape: plan.shape,
@@ -239,7 +256,7 @@ export function buildWindowsGuest(name: GuestName, options: GuestOptions = {}): 
       dtb: builder.tables.root,
       kernelBase: image.base,
       kernelBytes: image.bytes,
-      pdb,
+      ...(pdb && { pdb }),
       symbols: image.symbols,
       exports: image.exports,
       processes,

@@ -6,7 +6,7 @@ import { CODE, DATA, debugDirectory, exportTable, peHeaders, READ_ONLY } from '.
 export interface KernelImageOptions {
   readonly base: bigint
   readonly machine: number
-  readonly pdb: { readonly name: string; readonly guid: string; readonly age: number }
+  readonly pdb?: { readonly name: string; readonly guid: string; readonly age: number }
   readonly timestamp: number
   readonly labText: string
   /** Shape of 32-bit accessors. */
@@ -105,7 +105,8 @@ export function writeKernelImage(builder: Builder, options: KernelImageOptions):
   }
   const edata = exportTable(last, 'ntoskrnl.exe', exported, options.timestamp)
   const rdataAt = pageUp(last + edata.length)
-  const rdata = debugDirectory(rdataAt, options.pdb, options.timestamp)
+  const { pdb } = options
+  const rdata = pdb === undefined ? Buffer.alloc(16) : debugDirectory(rdataAt, pdb, options.timestamp)
   const bytes = pageUp(rdataAt + rdata.length)
   const sections = [
     { name: '.text', rva: 0x1000, bytes: dataStart - 0x1000, flags: CODE },
@@ -123,7 +124,7 @@ export function writeKernelImage(builder: Builder, options: KernelImageOptions):
     base: options.base,
     sections,
     exports: { rva: last, bytes: edata.length },
-    debug: { rva: rdataAt, bytes: 28 },
+    ...(pdb && { debug: { rva: rdataAt, bytes: 28 } }),
   })
   if (options.largePages === true) mapLarge(builder, options.base, bytes)
   const put = (rva: number, part: Uint8Array, executable = false): void => {

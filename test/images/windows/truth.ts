@@ -89,7 +89,7 @@ export interface WindowsTruth {
   readonly dtb: number
   readonly kernelBase: bigint
   readonly kernelBytes: number
-  readonly pdb: { readonly name: string; readonly guid: string; readonly age: number }
+  readonly pdb?: { readonly name: string; readonly guid: string; readonly age: number }
   /** Exported names and some that are not, by address. */
   readonly symbols: ReadonlyMap<string, bigint>
   readonly exports: ReadonlySet<string>
