@@ -4,7 +4,7 @@ import { createScanners } from '../scanners/index.js'
 import type { PhysicalMemory } from '../src/core/memory.js'
 import { DirectMemory } from '../src/drivers/direct-memory.js'
 import { FileHoles } from '../src/drivers/file-holes.js'
-import { FileMap } from '../src/drivers/file-map.js'
+import { FileMap, leaseOn } from '../src/drivers/file-map.js'
 import { PageCache } from '../src/drivers/page-cache.js'
 import { type Libc, tryLibc } from '../src/ffi/libc.js'
 import { compileScan } from '../src/patterns/compile.js'
@@ -38,7 +38,7 @@ export function openFor(path: string, access: Access): PhysicalMemory {
   const memory = new DirectMemory([{ gpa: 0, length: size }], extents, fd, () => fstatSync(fd).size, {
     holes: new FileHoles(libc, fd),
     cache: new PageCache(libc, fd, size),
-    ...(access.map !== false && { map: new FileMap(without(libc, access), fd, windowBytes) }),
+    ...(access.map !== false && { map: new FileMap(without(libc, access), fd, leaseOn(libc, fd), windowBytes) }),
   })
   const dispose = memory[Symbol.dispose].bind(memory)
   memory[Symbol.dispose] = () => {

@@ -1,6 +1,7 @@
 /** `vmsift info`: what an image is and where its memory lies. */
 import type { Command } from 'commander'
 import type { Guest } from '../coordinator/guest.js'
+import { isLive, type LiveTarget } from '../coordinator/live.js'
 import type { Target } from '../coordinator/target.js'
 import { hex } from '../core/address.js'
 import { unfoldAddress } from '../core/folded-address.js'
@@ -58,8 +59,9 @@ function infoFields(target: Target, guest: Guest | undefined, matcher: string): 
   return {
     target: target.path,
     format: target.format,
-    live: false,
-    writable: false,
+    live: target.live,
+    writable: target.writable,
+    ...(isLive(target) && { access: target.access, mapped: target.mapped }),
     architecture: guest?.kernel.architecture ?? target.architecture ?? null,
     bytes: target.bytes,
     maxAddress: hex(target.maxAddress),
@@ -72,14 +74,26 @@ function infoFields(target: Target, guest: Guest | undefined, matcher: string): 
   }
 }
 
-function processorsOf({ notes }: Target): number | undefined {
-  const count = notes.windows?.processors ?? notes.cpus.length
+function processorsOf(target: Target): number | undefined {
+  if (isLive(target)) return target.vcpus
+  const count = target.notes.windows?.processors ?? target.notes.cpus.length
   return count === 0 ? undefined : count
 }
 
 /** Virtual memory of a target that holds nothing else. */
 function blocksOf({ memory }: Target): { va: string; length: number }[] {
   return memory.runs.map(({ gpa, length }) => ({ va: hex(unfoldAddress(gpa)), length }))
+}
+
+const ACCESS_WORDS = {
+  mapped: 'from shared memory, mapped',
+  shared: 'from the file of shared memory, copied: it could shrink',
+  process: "out of QEMU's process",
+  monitor: "through QEMU's monitor, which is slow",
+} as const
+
+function accessOf({ access, mapped }: LiveTarget): keyof typeof ACCESS_WORDS {
+  return mapped ? 'mapped' : access
 }
 
 function osFields({ family, kernel, base }: Guest): Record<string, unknown> {
@@ -113,7 +127,8 @@ async function infoTable(target: Target, guest: Guest | undefined, matcher: stri
     ['memory', `${formatBytes(target.bytes)} (${target.bytes} bytes)`],
     ['highest address', target.space === 'virtual' ? 'none' : hex(target.maxAddress)],
     ['ranges (end exclusive)', target.space === 'virtual' ? 'virtual memory only' : ranges.join('\n')],
-    ['processors', String(processorsOf(target) ?? 'not told by the image')],
+    ...(isLive(target) ? [['read', ACCESS_WORDS[accessOf(target)]] as const] : []),
+    ['processors', String(processorsOf(target) ?? 'not told')],
     ...(target.notes.windows === undefined ? [] : crashRows(target.notes.windows)),
     ...(guest === undefined
       ? [['kernel', kernelRelease(target) ?? 'none recognised'] as const]

@@ -5,7 +5,6 @@ import type { ImageFormat } from '../formats/image.js'
 import { parseAddress } from './numbers.js'
 
 const FORMATS: readonly ImageFormat[] = ['raw', 'lime', 'avml', 'elf', 'kdump', 'crashdump']
-const LIVE = /^(qemu|libvirt|xen):/
 
 export interface TargetOptions {
   readonly inputFormat?: ImageFormat
@@ -32,18 +31,14 @@ export function addTargetOptions(command: Command): Command {
 
 /**
  * Checks the target's name and turns the options into what `openTarget` takes.
- * @throws VmsiftError `not-supported` for live guests, `bad-argument` for a wrong `--base`.
+ * @throws VmsiftError `bad-argument` for a wrong `--base`.
  */
 export function openOptions(target: string, options: TargetOptions): OpenOptions {
-  const [, live] = LIVE.exec(target) ?? []
-  if (live !== undefined)
-    throw new VmsiftError(
-      'not-supported',
-      `live guests are not supported yet: ${target}; take a snapshot first and give its file`,
-      { detail: { target } },
-    )
   if (target === '')
-    throw new VmsiftError('bad-argument', 'the target is empty; give the path of a memory image')
+    throw new VmsiftError(
+      'bad-argument',
+      'the target is empty; give the path of a memory image, or qemu:NAME',
+    )
   return {
     ...(options.inputFormat !== undefined && { format: options.inputFormat }),
     ...(options.base !== undefined && { base: parseAddress(options.base, '--base') }),

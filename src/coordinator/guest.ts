@@ -9,7 +9,6 @@ import { type AddressSpace, openAddressSpace } from '../paging/address-space.js'
 import { cacheFolder } from './cache-folder.js'
 import { DetectionCache } from './detection-cache.js'
 import { GuestSearch } from './guest-search.js'
-import { imageIdentity } from './image-identity.js'
 import type { Target } from './target.js'
 
 /** How a guest is looked for. */
@@ -51,11 +50,15 @@ export async function openGuest(target: Target, options: GuestOptions = {}): Pro
     openBase: options.openBase === true && target.format === 'raw',
   }
   const symbols = options.symbols ?? (process.env['VMSIFT_SYMBOLS'] || undefined)
-  const identity = imageIdentity(target.driver.fd, target.path, [target.format, ...saltOf(symbols)])
-  const search = new GuestSearch(target.memory, cache.read(identity), hints)
+  const identity = target.identity(saltOf(symbols))
+  const kept = identity === undefined ? undefined : cache.read(identity)
+  const search = new GuestSearch(target.memory, kept, hints)
   const detected = await search.run(symbols)
   if (detected === undefined) return undefined
-  return new DetectedTarget(target, detected, search.cached, text => cache.write(identity, text))
+  const keep = (text: string): void => {
+    if (identity !== undefined) cache.write(identity, text)
+  }
+  return new DetectedTarget(target, detected, search.cached, keep)
 }
 
 /** What tells whether a symbol file is still the one of the last run. */

@@ -29,6 +29,14 @@ export class FileHoles {
     return this.#covers(this.#data, offset) ? Math.min(limit, this.#data.end - offset) : limit
   }
 
+  /**
+   * Looks anew the next time: the file may have been written to. What was data is remembered: where it is no more, it reads as
+   * zeros, and to find where data ends takes a walk over all of it.
+   */
+  forgetHole(): void {
+    this.#hole = { start: 0, end: 0 }
+  }
+
   #covers(range: { start: number; end: number }, offset: number): boolean {
     return offset >= range.start && offset < range.end
   }

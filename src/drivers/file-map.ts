@@ -1,8 +1,8 @@
 /**
  * Zero-copy views of a file that can't kill the process.
  *
- * A file that shrinks under a mapping is SIGBUS for every thread. So the file is mapped only while this thread holds
- * a read lease on it (fcntl(2) F_SETLEASE): the kernel makes whoever wants to truncate the file, or open it for
+ * A file that shrinks under a mapping is SIGBUS for every thread. A memfd that is sealed can't shrink; any other file is mapped only
+ * while this thread holds a read lease on it (fcntl(2) F_SETLEASE): the kernel makes whoever wants to truncate the file, or open it for
  * writing, wait until the lease is given back. Before each view the lease is looked at; once somebody waits, the
  * mapping goes first, then the lease, and from there on the file is read by copying. A thread that goes idle lets go of
  * both, since it would not notice who waits. The pages of each view are
@@ -14,12 +14,36 @@ import { MAP_ALIGN_BYTES } from '../ffi/libc.js'
 /** Mapped at a time. */
 const WINDOW_BYTES = 64 * 2 ** 20
 
+/** What keeps a file from shrinking while it is mapped. */
+export interface Hold {
+  /** False when it can't be had. */
+  take(): boolean
+  /** Somebody else waits for it. */
+  readonly wanted: boolean
+  release(): void
+}
+
+/** A read lease: for files that nobody has open for writing. */
+export function leaseOn(libc: Libc, fd: number): Hold {
+  return {
+    take: () => libc.takeLease(fd),
+    get wanted() {
+      return !libc.holdsLease(fd)
+    },
+    release: () => libc.releaseLease(fd),
+  }
+}
+
+/** For a file that is sealed against shrinking for good: nothing needs to be held. */
+export const SEALED: Hold = { take: () => true, wanted: false, release: () => undefined }
+
 export class FileMap implements Disposable {
   readonly #libc: Libc
   readonly #fd: number
+  readonly #hold: Hold
   #size = 0
   readonly #windowBytes: number
-  #state: 'idle' | 'leased' | 'refused' = 'idle'
+  #state: 'idle' | 'held' | 'refused' = 'idle'
   #mapping: Mapping | undefined
   /** What of the file is shown. */
   #start = 0
@@ -28,28 +52,29 @@ export class FileMap implements Disposable {
   #populatedFrom = 0
   #populatedTo = 0
 
-  constructor(libc: Libc, fd: number, windowBytes = WINDOW_BYTES) {
+  constructor(libc: Libc, fd: number, hold: Hold, windowBytes = WINDOW_BYTES) {
     this.#libc = libc
     this.#fd = fd
+    this.#hold = hold
     this.#windowBytes = windowBytes
   }
 
-  /** Somebody waits for the lease. */
+  /** Somebody waits for the file. */
   get wanted(): boolean {
-    return this.#state === 'leased' && !this.#libc.holdsLease(this.#fd)
+    return this.#state === 'held' && this.#hold.wanted
   }
 
   /**
-   * True while views can be had. Takes the lease when there is none; where it is refused (another owner, open for
-   * writing elsewhere, no leases there) it is not asked for again until `giveBack`.
+   * True while views can be had. Takes hold of the file when it is not held; where a lease is refused (another owner, open
+   * for writing elsewhere, no leases there) it is not asked for again until `giveBack`.
    */
   usable(): boolean {
     if (this.#state === 'idle') {
-      this.#state = this.#libc.takeLease(this.#fd) ? 'leased' : 'refused'
+      this.#state = this.#hold.take() ? 'held' : 'refused'
       // it may have shrunk while nobody held it
       this.#size = this.#libc.fileSize(this.#fd)
     }
-    return this.#state === 'leased'
+    return this.#state === 'held'
   }
 
   /** To be called before every access: lets the lease go when somebody waits for it. */
@@ -73,7 +98,7 @@ export class FileMap implements Disposable {
   giveBack(): void {
     if (this.#end > 0) this.#mapping?.hide()
     this.#forget()
-    if (this.#state === 'leased') this.#libc.releaseLease(this.#fd)
+    if (this.#state === 'held') this.#hold.release()
     this.#state = 'idle'
   }
 
@@ -93,7 +118,7 @@ export class FileMap implements Disposable {
     return this.#mapping
   }
 
-  /** Faults in what is not known to be: under the lease it stays, and asking again costs as much as a tenth of a fast scan. */
+  /** Faults in what is not known to be: while the file is held it stays, and asking again costs as much as a tenth of a fast scan. */
   #populate(mapping: Mapping, from: number, to: number): boolean {
     const known = from >= this.#populatedFrom && from <= this.#populatedTo
     const start = known ? this.#populatedTo : from

@@ -6,13 +6,18 @@ import { openBlocks } from '../formats/open-blocks.js'
 import { openBlockMemory } from './block-memory.js'
 import { DirectMemory, type FileAids } from './direct-memory.js'
 import { FileHoles } from './file-holes.js'
-import { FileMap } from './file-map.js'
+import { FileMap, leaseOn } from './file-map.js'
 import { fileSource } from './file-source.js'
+import { openLive } from './open-live.js'
 import { PageCache } from './page-cache.js'
-import type { DriverSpec } from './spec.js'
+import type { DriverSpec, FileSpec } from './spec.js'
 
 /** Opens the memory that `spec` names; disposing it closes what was opened here. */
 export function openMemory(spec: DriverSpec): PhysicalMemory {
+  return spec.kind === 'file' ? openFile(spec) : openLive(spec)
+}
+
+function openFile(spec: FileSpec): PhysicalMemory {
   const { fd, own, close } = reopen(spec.fd)
   const { size } = fstatSync(fd)
   const memory =
@@ -40,7 +45,7 @@ function fileAids(fd: number, size: number, map: boolean): FileAids {
   const libc = tryLibc()
   if (libc === undefined) return {}
   const aids = { holes: new FileHoles(libc, fd), cache: new PageCache(libc, fd, size) }
-  return map ? { ...aids, map: new FileMap(libc, fd) } : aids
+  return map ? { ...aids, map: new FileMap(libc, fd, leaseOn(libc, fd)) } : aids
 }
 
 /** The same file through a descriptor of this thread's own, since a lease belongs to one; else the shared one, unmapped. */

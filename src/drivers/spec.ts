@@ -1,6 +1,7 @@
 /** What a thread needs to open guest memory: plain data, sent to every worker. */
 import type { MemoryRun } from '../core/memory.js'
 import type { Storage } from '../formats/image.js'
+import type { ProcessId } from '../qemu/processes.js'
 
 export interface FileSpec {
   readonly kind: 'file'
@@ -16,4 +17,41 @@ export interface FileSpec {
   readonly map: boolean
 }
 
-export type DriverSpec = FileSpec
+/** A running guest's memory, piece by piece from several sources. */
+export interface LiveSpec {
+  readonly kind: 'live'
+  readonly runs: readonly MemoryRun[]
+  readonly pieces: LivePieces
+  readonly sources: readonly SourceSpec[]
+  /** As in `FileSpec`. */
+  readonly map: boolean
+  /** Whether the memory opened may be written. */
+  readonly write: boolean
+}
+
+/**
+ * What lies where: parallel arrays, ascending and disjoint by `gpa`, which together cover the runs exactly. `source` is an index into
+ * the sources, `place` what the source calls the first byte.
+ */
+export interface LivePieces {
+  readonly gpa: Float64Array
+  readonly length: Float64Array
+  readonly source: Uint8Array
+  readonly place: Float64Array
+}
+
+/**
+ * Where live bytes come from. `file`: the file behind a shared memory backend; places are offsets, and it is mapped when it is `sealed`
+ * against shrinking. `process`: QEMU's own memory; places are addresses in it. `none`: nothing may be read.
+ */
+export type SourceSpec =
+  | { readonly kind: 'file'; readonly fd: number; readonly sealed: boolean }
+  | {
+      readonly kind: 'process'
+      readonly process: ProcessId
+      /** Much of it was never touched by the guest: it is worth asking for what is not there. */
+      readonly sparse: boolean
+    }
+  | { readonly kind: 'none' }
+
+export type DriverSpec = FileSpec | LiveSpec

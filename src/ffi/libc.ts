@@ -20,6 +20,9 @@ const MAP_FIXED = 0x10
 const NOTHING = 0x2 | 0x20 | 0x4000
 const MAP_FAILED = 2 ** 64
 const MADV_POPULATE_READ = 22
+/** fcntl(2) seals of a memfd. */
+const F_GET_SEALS = 1034
+const F_SEAL_SHRINK = 2
 const SEEK_END = 2
 const SEEK_DATA = 3
 const SEEK_HOLE = 4
@@ -40,6 +43,8 @@ export interface Libc {
   /** False once somebody waits for the lease to go (fcntl(2), "lease breaking"). */
   holdsLease(fd: number): boolean
   releaseLease(fd: number): void
+  /** Whether the file can never become shorter: a memfd sealed so (fcntl(2), F_SEAL_SHRINK). */
+  cannotShrink(fd: number): boolean
   /** First offset ≥ `offset` that holds data, or undefined when only a hole follows. */
   seekData(fd: number, offset: number): number | undefined
   /** First offset ≥ `offset` that is a hole; the end of the file counts as one. Undefined past the end. */
@@ -133,6 +138,10 @@ function bind(): Libc | undefined {
     holdsLease: fd => fcntl(fd, F_GETLEASE, 0) === F_RDLCK,
     releaseLease(fd) {
       fcntl(fd, F_SETLEASE, F_UNLCK)
+    },
+    cannotShrink(fd) {
+      const seals = fcntl(fd, F_GET_SEALS, 0)
+      return seals >= 0 && (seals & F_SEAL_SHRINK) !== 0
     },
     seekData: (fd, offset) => seek(fd, offset, SEEK_DATA),
     seekHole: (fd, offset) => seek(fd, offset, SEEK_HOLE),

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest'
 import { mergeRuns, totalBytes } from '../../src/core/runs.js'
 import { DirectMemory } from '../../src/drivers/direct-memory.js'
 import { FileHoles } from '../../src/drivers/file-holes.js'
-import { FileMap } from '../../src/drivers/file-map.js'
+import { FileMap, leaseOn } from '../../src/drivers/file-map.js'
 import { tryLibc } from '../../src/ffi/libc.js'
 import { EXCLUDED_EXTENT, ZERO_EXTENT } from '../../src/formats/image.js'
 import { compileScan } from '../../src/patterns/compile.js'
@@ -109,7 +109,7 @@ describe('the block loop', () => {
       }
       const runs = mergeRuns(extents.map(([gpa, length]) => ({ gpa, length })))
       const libc = mapped ? tryLibc() : undefined
-      const aids = libc === undefined ? {} : { map: new FileMap(libc, fd), holes: new FileHoles(libc, fd) }
+      const aids = libc === undefined ? {} : { map: new FileMap(libc, fd, leaseOn(libc, fd)), holes: new FileHoles(libc, fd) }
       const memory = new DirectMemory(runs, table, fd, () => size, aids)
       const found = scanInProcess(memory, await compileScan(patterns, {}), cut)
       memory[Symbol.dispose]()

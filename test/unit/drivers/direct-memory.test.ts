@@ -15,7 +15,7 @@ import { readInto } from '../../../src/core/memory.js'
 import { mergeRuns } from '../../../src/core/runs.js'
 import { DirectMemory, type FileAids } from '../../../src/drivers/direct-memory.js'
 import { FileHoles } from '../../../src/drivers/file-holes.js'
-import { FileMap } from '../../../src/drivers/file-map.js'
+import { FileMap, leaseOn } from '../../../src/drivers/file-map.js'
 import { PageCache } from '../../../src/drivers/page-cache.js'
 import { tryLibc } from '../../../src/ffi/libc.js'
 import { EXCLUDED_EXTENT, ZERO_EXTENT } from '../../../src/formats/image.js'
@@ -51,7 +51,7 @@ function memoryOf(
   let aids: FileAids = {}
   if (libc !== undefined && mapped)
     aids = {
-      map: new FileMap(libc, fd, 1 << 16),
+      map: new FileMap(libc, fd, leaseOn(libc, fd), 1 << 16),
       holes: new FileHoles(libc, fd),
       cache: new PageCache(libc, fd, size),
     }
