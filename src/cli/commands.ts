@@ -10,6 +10,12 @@ export interface CommandEntry {
 
 export const COMMANDS: readonly CommandEntry[] = [
   {
+    name: 'list',
+    arguments: '',
+    summary: 'running guests of this machine',
+    load: () => import('./guests-command.js'),
+  },
+  {
     name: 'info',
     arguments: '<target>',
     summary: 'what an image holds: format, architecture, memory ranges',
@@ -26,6 +32,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     arguments: '<target> <address>',
     summary: 'print the bytes at an address',
     load: () => import('./read-command.js'),
+  },
+  {
+    name: 'write',
+    arguments: '<target> <address>',
+    summary: "write bytes to a running guest's memory",
+    load: () => import('./write-command.js'),
   },
   {
     name: 'translate',

@@ -32,8 +32,9 @@ export async function withGuest(
   path: string,
   options: GuestOptions,
   work: (guest: LinuxGuest, target: Target) => Promise<number>,
+  more: { readonly allowWrite?: boolean } = {},
 ): Promise<number> {
-  const opening = openOptions(path, options)
+  const opening = { ...openOptions(path, options), ...more }
   const [{ openTargetAtGuestBase }, { openLinuxGuest }] = await Promise.all([
     import('../coordinator/guest-base.js'),
     import('../introspect/open.js'),

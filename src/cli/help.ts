@@ -3,7 +3,7 @@
 export const TOP_HELP = `
 Targets:
   PATH              a snapshot file: raw, LiME, AVML, ELF core or kdump, told by its bytes
-  qemu:, libvirt:, xen:   running guests: not supported yet
+  qemu:NAME, qemu:PID, qemu:PATH   a running QEMU guest: by its name, process id, or QMP socket
 
 Exit codes:
   0    done (scan: something was found)

@@ -30,7 +30,7 @@ export function buildProgram(
     .configureOutput({ outputError: () => {} })
     .exitOverride()
   for (const entry of COMMANDS) {
-    const command = program.command(`${entry.name} ${entry.arguments}`).summary(entry.summary)
+    const command = program.command(`${entry.name} ${entry.arguments}`.trimEnd()).summary(entry.summary)
     if (entry === chosen) define?.(command, run)
   }
   return async words => {

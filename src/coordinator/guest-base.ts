@@ -1,8 +1,7 @@
 /** Where the memory of a raw image starts, when its guest tells: arm64 machines have RAM at 0x40000000 and elsewhere. */
 import { findRun } from '../core/runs.js'
-import type { ParseOptions } from '../formats/image.js'
 import type { GuestOptions } from './guest.js'
-import { openTarget, type Target } from './target.js'
+import { openTarget, type Target, type TargetOptions } from './target.js'
 
 /**
  * Pages that are looked at, half of them in the first GiB, where kernels lie. One in a hundred holds code at the least; more pages would
@@ -22,7 +21,7 @@ const ENOUGH = 2
  */
 export async function openTargetAtGuestBase(
   path: string,
-  options: ParseOptions & Pick<GuestOptions, 'cache'> = {},
+  options: TargetOptions & Pick<GuestOptions, 'cache'> = {},
 ): Promise<Target> {
   const { cache, ...parse } = options
   const target = await openTarget(path, parse)

@@ -1,0 +1,50 @@
+/** The running guests of this machine that can be opened. */
+import { listQemuGuests, type QemuGuest } from '../qemu/discover.js'
+import type { Monitor } from '../qemu/monitor.js'
+import { openMonitor } from '../qemu/open-monitor.js'
+import { qemuProcess } from '../qemu/processes.js'
+import { runState } from '../qemu/run-state.js'
+
+export interface GuestEntry {
+  /** What `openTarget` takes. */
+  readonly target: string
+  readonly name: string | undefined
+  /** The hypervisor's process. */
+  readonly pid: number | undefined
+  /** Of memory, plugged DIMMs included where a monitor tells of them. */
+  readonly bytes: number | undefined
+  /** QEMU's own word: `running`, `paused`, ... Undefined where no monitor answers. */
+  readonly state: string | undefined
+}
+
+/** A monitor that does not greet in this time is taken by somebody else. */
+const GREETING_MS = 500
+
+/** Lists QEMU's guests, ascending by process id. A guest whose monitor can't be asked is listed with what is known without it. */
+export async function listGuests(): Promise<GuestEntry[]> {
+  return Promise.all(listQemuGuests().map(describe))
+}
+
+async function describe(guest: QemuGuest): Promise<GuestEntry> {
+  const pid = guest.process?.pid
+  const bytes = pid === undefined ? undefined : qemuProcess(pid)?.commandLine.memoryBytes
+  const known = { target: guest.target, name: guest.name, pid, bytes, state: undefined }
+  if (guest.qmpPaths.length === 0) return known
+  try {
+    using monitor = await openMonitor(guest, { greetingMs: GREETING_MS })
+    const { status } = await runState(monitor)
+    return { ...known, bytes: (await memoryBytes(monitor)) ?? bytes, state: status }
+  } catch {
+    // taken, forbidden, or gone meanwhile: it is listed all the same
+    return known
+  }
+}
+
+async function memoryBytes(monitor: Monitor): Promise<number | undefined> {
+  const answer = (await monitor.execute('query-memory-size-summary')) as Readonly<
+    Record<string, unknown>
+  > | null
+  const base = answer?.['base-memory']
+  const plugged = answer?.['plugged-memory']
+  return typeof base === 'number' ? base + (typeof plugged === 'number' ? plugged : 0) : undefined
+}
