@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import type { ScanRequest } from '../coordinator/request.js'
 import type { Target } from '../coordinator/target.js'
 import { hex } from '../core/address.js'
+import { VmsiftError } from '../core/errors.js'
 import type { ScanEvent, SummaryEvent } from '../scan/events.js'
 import { chooseColors } from './colors.js'
 import type { Run } from './define.js'
@@ -41,6 +42,8 @@ async function scanCommand(path: string, options: ScanOptions): Promise<number> 
   const patterns = await collectPatterns(options)
   const [{ openTargetAtGuestBase }, { scanBatches }] = await engine
   using target = await openTargetAtGuestBase(path, opening)
+  if (options.hash === true && target.live)
+    throw new VmsiftError('bad-argument', '--hash is of an image file; a running guest has none')
   if (options.output !== undefined) await refuseOverwrite(options.output, inputsOf(path, options), '--output')
   if (options.quiet !== true) target.warnings.forEach(tell)
 
@@ -122,8 +125,9 @@ async function digestOf(hash: ReturnType<typeof hashFile> | undefined): Promise<
 function exitCode(summary: SummaryEvent, interrupt: Interrupt): number {
   if (summary.bytesFailed > 0)
     tell(`${summary.bytesFailed} bytes (${formatBytes(summary.bytesFailed)}) of memory could not be read`)
+  if (summary.ended !== undefined) tell(`${summary.ended.message}; what was found until then is told`)
   if (interrupt.exitCode !== undefined) return interrupt.exitCode
-  if (summary.bytesFailed > 0) return EXIT.unread
+  if (summary.bytesFailed > 0 || summary.ended !== undefined) return EXIT.unread
   return summary.matches + summary.rules > 0 ? EXIT.done : EXIT.nothing
 }
 

@@ -48,6 +48,8 @@ export class JsonRenderer implements ScanRenderer {
       jobs: summary.jobs,
       matcher: summary.matcher,
       spaces: summary.spaces,
+      consistency: summary.consistency,
+      ended: summary.ended,
       complete: summary.complete,
       version: summary.version,
       startTime: summary.startTime,
@@ -64,7 +66,8 @@ export class JsonRenderer implements ScanRenderer {
         : `"pa":"0x${event.gpa.toString(16)}"${space},"length":${event.length}`
     const owners = event.owners === undefined ? '' : `,"owners":${ownersText(event.owners)}`
     const file = event.file === undefined ? '' : `,"file":${safeJson(event.file)}`
-    return `${this.#head(event)}${place},"data":"${hexBytes(event.data)}"${context}${owners}${file}}\n`
+    const stable = event.stable === undefined ? '' : `,"stable":${event.stable}`
+    return `${this.#head(event)}${place},"data":"${hexBytes(event.data)}"${context}${owners}${file}${stable}}\n`
   }
 
   #head(event: MatchEvent): string {

@@ -106,14 +106,13 @@ export function addScanOptions(command: Command): Command {
     )
     .option('--owners', 'tell which processes and kernel addresses map each match')
     .addOption(symbolsOption())
-    .addOption(new Option('--pause', 'hold a live guest still').hideHelp())
+    .option('--pause', 'hold a running guest still while it is scanned')
     .addHelpText('after', HELP)
   return addTargetOptions(command)
 }
 
 /** Checks everything that can be checked without the target. @throws VmsiftError `bad-argument` or `not-supported`. */
 export function scanSettings(options: ScanOptions): ScanSettings {
-  refuseLater(options)
   const { jobs, limit, context, maxMatch, range, symbols } = options
   return {
     matcher: options.matcher,
@@ -126,6 +125,7 @@ export function scanSettings(options: ScanOptions): ScanSettings {
     ...(context !== undefined && { contextBytes: parseCount(context, '--context', 0, MAX_CONTEXT_BYTES) }),
     ...(maxMatch !== undefined && { maxMatchBytes: parseCount(maxMatch, '--max-match', 1, MAX_MATCH_BYTES) }),
     ...(options.sort === true && { sort: true }),
+    ...(options.pause === true && { pause: true }),
     ...(options.outermost === true && { outermost: true }),
   }
 }
@@ -140,10 +140,4 @@ function spaceOf(word: string): SpaceChoice {
       detail: { space: word },
     },
   )
-}
-
-function refuseLater(options: ScanOptions): void {
-  const later = (what: string, instead: string) =>
-    new VmsiftError('not-supported', `${what} is not supported yet; ${instead}`)
-  if (options.pause === true) throw later('--pause', 'a snapshot file stands still anyway; leave it out')
 }

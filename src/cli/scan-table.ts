@@ -62,6 +62,7 @@ export class TableRenderer implements ScanRenderer {
       bold(`${plural(summary.matches, 'match', 'matches')}${rules}`),
       `${formatBytes(summary.bytesScanned)} of ${formatBytes(summary.bytesTotal)} scanned in ${formatSeconds(summary.seconds)}${rate}, ` +
         `${plural(summary.jobs, 'worker')}, ${escapeText(summary.matcher)}`,
+      consistencyText(summary),
       summary.complete ? undefined : 'Stopped before the end.',
       sha256 === undefined ? undefined : `SHA-256 of the image: ${sha256}`,
     ]
@@ -85,7 +86,8 @@ export class TableRenderer implements ScanRenderer {
     const at = event.gpa === undefined ? event.va : (event.va ?? BigInt(event.gpa))
     const pid = virtual ? `${String(event.pid).padStart(PID_COLUMNS)}  ` : ''
     const name = escapeText(event.pattern === undefined ? event.rule : `${event.rule} ${event.pattern}`)
-    const data = clip(escapeBytes(event.data), DATA_COLUMNS)
+    const changed = event.stable === false ? ' (changed since)' : ''
+    const data = clip(escapeBytes(event.data), DATA_COLUMNS) + changed
     const length = String(event.length).padStart(6)
     const address = cyan(`0x${at.toString(16).padStart(digits, '0')}`)
     const row = `${pid}${address}  ${length}  ${clip(name, RULE_COLUMNS).padEnd(RULE_COLUMNS)}  ${data}\n`
@@ -123,6 +125,13 @@ export class TableRenderer implements ScanRenderer {
       ])
     return `${table}\n`
   }
+}
+
+function consistencyText({ consistency }: SummaryEvent): string | undefined {
+  if (consistency === undefined) return undefined
+  const { changedPages, sampledPages, changedRatio } = consistency
+  const percent = (changedRatio * 100).toFixed(2)
+  return `${percent} % of memory changed meanwhile (${changedPages} of ${sampledPages} pages looked at)`
 }
 
 /** Who maps a match, on a line of its own. */

@@ -26,6 +26,8 @@ export interface ScanRequest {
   readonly owners?: boolean
   /** A symbol file, or a folder of them, for a guest that alone does not tell enough. Default: `$VMSIFT_SYMBOLS`. */
   readonly symbols?: string
+  /** Hold a running guest still while it is scanned. It runs again afterwards, unless it was paused before. */
+  readonly pause?: boolean
   /** Worker threads; default: the processors this process may use. */
   readonly jobs?: number
   /** Stop after so many matches. */
@@ -95,6 +97,8 @@ export function checkRequest(target: Target, request: ScanRequest): void {
   if (!Array.isArray(request.patterns))
     throw new VmsiftError('bad-argument', 'patterns must be a list of what to look for')
   checkSpace(target, request)
+  if (request.pause === true && !target.live)
+    throw new VmsiftError('bad-argument', 'pause is for running guests: a snapshot stands still anyway')
   const range = request.range
   if (range === undefined) return
   checkCount('range.start', range.start, 0, Number.MAX_SAFE_INTEGER)

@@ -18,6 +18,8 @@ import type { RuleHit } from '../scan/scanner.js'
 import { type MatchPlacing, matchesOf } from './batch-events.js'
 import { ATTEMPTS, Flights } from './flights.js'
 import { GapJoiner } from './gap-joiner.js'
+import { isLive } from './live.js'
+import type { LiveScan } from './live-scan.js'
 import { OnceOnly } from './once-only.js'
 import { ScanPool } from './pool.js'
 import { checkRequest, jobsFor, type ScanRequest, type Shape, shapeOf, spaceOf } from './request.js'
@@ -52,6 +54,7 @@ export class ScanSession {
   #runs: readonly MemoryRun[] = []
   #partitions: readonly Partition[] = []
   #spaces: SpaceView | undefined
+  #live: LiveScan | undefined
   readonly #once = new OnceOnly()
   /** Sorted virtual scans: what was found so far. */
   readonly #held: MatchEvent[] = []
@@ -88,6 +91,7 @@ export class ScanSession {
       const compiled = await compileScan(request.patterns, { ...request, checkRules: false })
       for (const hint of compiled.hints) request.onHint?.(hint)
       this.#compiled = compiled
+      this.#live = await this.#startLive()
       this.#spaces = await this.#openSpaces(pool, compiled, jobs)
       const shape = shapeOf(this.#target, request, compiled, jobs)
       const virtual = this.#spaces?.virtual
@@ -95,8 +99,21 @@ export class ScanSession {
       await this.#scan(pool, compiled, runs === undefined ? shape : { ...shape, runs }, startTime, started)
     } finally {
       this.#control?.cancel()
+      await this.#live?.[Symbol.asyncDispose]()
       await pool.close(CLOSE_GRACE_MS, this.#control)
     }
+  }
+
+  async #startLive(): Promise<LiveScan | undefined> {
+    const target = this.#target
+    if (!isLive(target)) return undefined
+    // loaded when needed: images need none of it
+    const { LiveScan } = await import('./live-scan.js')
+    return LiveScan.start(target, {
+      pause: this.#request.pause === true,
+      onEnd: () => this.cancel(),
+      onHint: line => this.#request.onHint?.(line),
+    })
   }
 
   /** Enumerates address spaces when the request is about them, or wants owners. */
@@ -149,7 +166,9 @@ export class ScanSession {
     const progress = this.#startProgress(started)
     try {
       const context = this.#contextOf(compiled, shape, control)
+      this.#live?.begin(this.#runs)
       await this.#flights.run({ pool, control, context, slots, sort, slow }, this.#partitions)
+      await this.#live?.finish()
       clearInterval(progress)
       const seconds = (): number => (performance.now() - started) / 1000
       this.#deliver(this.#ending(compiled, shape, startTime, seconds), () => undefined)
@@ -247,7 +266,8 @@ export class ScanSession {
       }
       if (this.#matches >= limit) break
       this.#matches++
-      yield match
+      const told = this.#live === undefined ? match : this.#live.take(match)
+      if (told !== undefined) yield told
     }
     if (this.#matches >= limit) this.cancel()
   }
@@ -291,7 +311,8 @@ export class ScanSession {
         return
       }
       this.#matches++
-      yield match
+      const told = this.#live === undefined ? match : this.#live.take(match)
+      if (told !== undefined) yield told
     }
   }
 
@@ -322,6 +343,7 @@ export class ScanSession {
     seconds: () => number,
   ): Generator<ScanEvent> {
     yield* this.#heldBack()
+    if (this.#live !== undefined) yield* this.#live.rest()
     yield* this.#gapEvents(this.#gaps.drain())
     let absentBytes = 0
     for (const gap of this.#spaces?.absent() ?? []) {
@@ -344,6 +366,7 @@ export class ScanSession {
       jobs: shape.jobs,
       matcher: enginesOf(compiled),
       ...(this.#spaces && { spaces: this.#spaces.counts }),
+      ...this.#live?.findings,
       complete: !this.#stop,
       version: VERSION,
       startTime: startTime.toISOString(),

@@ -27,6 +27,11 @@ interface MatchFields {
   readonly file?: PageFile
   /** With `contextBytes`: bytes before, the match (at most `MAX_DATA_BYTES` of it) and bytes behind. */
   readonly context?: Uint8Array
+  /**
+   * Of a running guest: whether `data` (in a virtual space: what of it lies in its first page) still stood there when it was read
+   * again at the end of the scan. True in a guest that was held still.
+   */
+  readonly stable?: boolean
 }
 
 /** A match whose first byte stands in the guest's memory, at `gpa`. */
@@ -104,6 +109,21 @@ export interface ProgressEvent {
   readonly secondsLeft?: number
 }
 
+/** How much of a running guest's memory changed while it was scanned, by hashes of pages spread evenly over it. */
+export interface Consistency {
+  readonly sampledPages: number
+  readonly changedPages: number
+  /** `changedPages` / `sampledPages`. */
+  readonly changedRatio: number
+}
+
+/** Why the scan of a running guest ended early. */
+export interface GuestEnd {
+  readonly reason: 'died' | 'reset' | 'shutdown' | 'migrated'
+  /** For a person. */
+  readonly message: string
+}
+
 export interface SummaryEvent {
   readonly type: 'summary'
   readonly target: string
@@ -121,7 +141,11 @@ export interface SummaryEvent {
   readonly matcher: string
   /** With a virtual space or owners: what was found of the guest's address spaces. */
   readonly spaces?: SpaceCounts
-  /** All of the range was looked at: not cancelled, not stopped by a limit. */
+  /** Of a running guest. */
+  readonly consistency?: Consistency
+  /** The guest was over before the scan was: what was found until then is told. */
+  readonly ended?: GuestEnd
+  /** All of the range was looked at: not cancelled, not stopped by a limit or the guest's end. */
   readonly complete: boolean
   /** vmsift's own version. */
   readonly version: string

@@ -19,8 +19,15 @@ import { connectQmp } from './qmp.js'
 import { type GuestTruth, parseTruth } from './truth.js'
 import { makeWorkDir } from './work-dir.js'
 
+export type MemoryBackend = 'file' | 'memfd' | 'anonymous' | 'halves'
+
 export interface LabOptions {
   readonly memoryMb: number
+  /**
+   * What is behind the guest's memory; default `file`, shared. `memfd`: shared and sealed. `anonymous`: QEMU's own. `halves`: two NUMA
+   * nodes, the first `anonymous`, the second `memfd`.
+   */
+  readonly backend?: MemoryBackend
   /** Added to the kernel's command line. */
   readonly cmdline?: string
   /** QEMU machine type; default `pc`, on arm64 `virt`. */
@@ -60,7 +67,7 @@ export interface LabGuest extends AsyncDisposable {
   readonly pid: number
   /** A QMP socket that the lab leaves free. */
   readonly qmpPath: string
-  /** File that backs the guest's memory, mapped shared: live while the guest runs. */
+  /** With the backend `file`: the file, mapped shared: live while the guest runs. */
   readonly memoryPath: string
   readonly memoryBytes: number
   readonly accelerator: Accelerator
@@ -98,7 +105,7 @@ export async function bootLabGuest(options: LabOptions): Promise<LabGuest> {
   const initramfs = options.initramfs ?? (await buildInitramfs(kernel, modulesOf(options), options.fill))
   const accelerator =
     options.accelerator ?? (kernel.architecture === 'amd64' ? await chooseAccelerator(kernel) : 'tcg')
-  const workDir = await makeWorkDir(options.memoryMb * MIB)
+  const workDir = await makeWorkDir(backendOf(options) === 'file' ? options.memoryMb * MIB : 0)
   const seed = options.seed ?? randomBytes(8).readBigUInt64LE()
   const files = {
     initrd: join(workDir, 'initramfs'),
@@ -220,10 +227,11 @@ function qemuArguments(
   ]
   return [
     ...['-name', name, '-nodefaults', '-display', 'none', '-no-reboot'],
-    ...['-machine', `${machine},memory-backend=ram`, '-cpu', cpu, '-smp', String(cpus)],
+    ...['-machine', backendOf(options) === 'halves' ? machine : `${machine},memory-backend=ram`],
+    ...['-cpu', cpu, '-smp', String(cpus)],
     ...['-accel', accelerator === 'kvm' ? 'kvm' : 'tcg,thread=single'],
     ...['-m', `${memoryMb}M`],
-    ...['-object', `memory-backend-file,id=ram,size=${memoryMb}M,mem-path=${files.memory},share=on`],
+    ...backendArguments(backendOf(options), memoryMb, files.memory),
     ...['-kernel', kernel.vmlinuz, '-initrd', files.initrd, '-append', cmdline.join(' ')],
     ...['-serial', `file:${files.serial}`],
     ...['-qmp', `unix:${files.qmp},server=on,wait=off`],
@@ -234,6 +242,23 @@ function qemuArguments(
     ...['-device', 'vmcoreinfo'],
     ...(options.qemuArgs ?? []),
   ]
+}
+
+function backendOf({ backend = 'file' }: LabOptions): MemoryBackend {
+  return backend
+}
+
+function backendArguments(backend: MemoryBackend, megabytes: number, path: string): string[] {
+  const object = (kind: string, id: string, size: number, more = ''): string[] => [
+    '-object',
+    `memory-backend-${kind},id=${id},size=${size}M${more}`,
+  ]
+  if (backend === 'file') return object('file', 'ram', megabytes, `,mem-path=${path},share=on`)
+  if (backend === 'memfd') return object('memfd', 'ram', megabytes, ',share=on')
+  if (backend === 'anonymous') return object('ram', 'ram', megabytes)
+  const half = megabytes / 2
+  const nodes = [...object('ram', 'low', half), ...object('memfd', 'high', half, ',share=on')]
+  return [...nodes, '-numa', 'node,memdev=low', '-numa', 'node,memdev=high']
 }
 
 interface GuestParts extends GuestLink {
