@@ -38,7 +38,9 @@ export function openFor(path: string, access: Access): PhysicalMemory {
   const memory = new DirectMemory([{ gpa: 0, length: size }], extents, fd, () => fstatSync(fd).size, {
     holes: new FileHoles(libc, fd),
     cache: new PageCache(libc, fd, size),
-    ...(access.map !== false && { map: new FileMap(without(libc, access), fd, leaseOn(libc, fd), windowBytes) }),
+    ...(access.map !== false && {
+      map: new FileMap(without(libc, access), fd, leaseOn(libc, fd), windowBytes),
+    }),
   })
   const dispose = memory[Symbol.dispose].bind(memory)
   memory[Symbol.dispose] = () => {

@@ -3,9 +3,11 @@
 export { DetectionCache } from './coordinator/detection-cache.js'
 export type { GuestOptions } from './coordinator/guest.js'
 export { defaultJobs } from './coordinator/jobs.js'
+export { type GuestEntry, listGuests } from './coordinator/list-guests.js'
+export { isLive, type LiveTarget } from './coordinator/live.js'
 export type { PhysicalScanRequest, ScanRequest, ScanTuning } from './coordinator/request.js'
 export { scan, scanIterable } from './coordinator/scan.js'
-export type { Target } from './coordinator/target.js'
+export type { Target, TargetFormat, TargetOptions } from './coordinator/target.js'
 export { openTarget } from './coordinator/target.js'
 export { VERSION } from './coordinator/version.js'
 export type { Gpa } from './core/address.js'
@@ -13,9 +15,19 @@ export { gpa, hex, PAGE_BYTES } from './core/address.js'
 export type { ErrorCode, ErrorOptions, ErrorRecord } from './core/errors.js'
 export { VmsiftError } from './core/errors.js'
 export { hexdump } from './core/hexdump.js'
-export type { Gap, GapReason, MemoryRun, PhysicalMemory, ReadStop, Span, Window } from './core/memory.js'
-export { readInto } from './core/memory.js'
+export type {
+  Gap,
+  GapReason,
+  MemoryRun,
+  PhysicalMemory,
+  ReadStop,
+  Span,
+  Window,
+  WritableMemory,
+} from './core/memory.js'
+export { isWritable, readInto } from './core/memory.js'
 export type { Absent, AbsentReason, VirtualMemory, VirtualRead } from './core/virtual-memory.js'
+export type { LiveAccess } from './drivers/live-plan.js'
 export type {
   CrashDumpKind,
   CrashException,
@@ -59,8 +71,10 @@ export type { EntryFormat, PagingMode } from './paging/mode.js'
 export type { AbsentAddress, MappedAddress, PageFlags, Translation } from './paging/translation.js'
 export type { Walk, WalkLevel } from './paging/walk-levels.js'
 export type {
+  Consistency,
   ErrorEvent,
   GapEvent,
+  GuestEnd,
   MatchEvent,
   PhysicalGapEvent,
   PhysicalScanEvent,

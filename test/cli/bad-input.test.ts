@@ -36,8 +36,9 @@ describe('targets that are wrong', () => {
   )
   it('says how to unpack a compressed file', () =>
     refused(/gunzip|gzip|unpack/, ...scan(folder.file('image.raw.gz', gzipSync(memoryWith(4096))))))
-  it.each(['qemu:web', 'libvirt:web', 'xen:3'])('refuses the live guest %s', target =>
-    refused(/live guests are not supported yet/, ...scan(target)),
+  it.each(['qemu:no-such-guest', 'qemu:4000000', 'qemu:/nonexistent/qmp', 'qemu:', 'xen:3'])(
+    'finds no running guest %s',
+    target => refused(/no QEMU|no QMP socket|names no guest|not supported yet/, ...scan(target)),
   )
   it('refuses a format that is none', () =>
     refused(/raw, lime|"raw"/, ...scan(IMAGE), '--input-format', 'vhd'))
@@ -100,7 +101,11 @@ describe('command lines that are wrong', () => {
     refused(/no pattern/, 'scan', IMAGE, '--patterns', folder.file('blank.txt', '\n\r\n')))
   it('names a pattern file that is not text', () =>
     refused(/UTF-8/, 'scan', IMAGE, '--patterns', folder.file('binary.txt', Buffer.from([0xff, 0xfe, 0x41]))))
-  it('says that --pause comes later', () => refused(/not supported yet/, ...scan(IMAGE), '--pause'))
+  it('says that --pause is for running guests', () =>
+    refused(/a snapshot stands still/, ...scan(IMAGE), '--pause'))
+
+  it('writes to no snapshot', () =>
+    refused(/never written to/, 'write', IMAGE, '0x1000', '--hex', '00', '--allow-write'))
   it.each([
     ['--space', 'kernel'],
     ['--space', '1'],

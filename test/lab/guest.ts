@@ -1,7 +1,7 @@
 /** Boots a lab guest under QEMU and holds it. */
 import { randomBytes } from 'node:crypto'
 import { readFile, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Monitor } from '../../src/qemu/monitor.js'
 import { type Accelerator, chooseAccelerator } from './accelerator.js'
@@ -19,13 +19,13 @@ import { connectQmp } from './qmp.js'
 import { type GuestTruth, parseTruth } from './truth.js'
 import { makeWorkDir } from './work-dir.js'
 
-export type MemoryBackend = 'file' | 'memfd' | 'anonymous' | 'halves'
+export type MemoryBackend = 'file' | 'memfd' | 'anonymous' | 'mixed'
 
 export interface LabOptions {
   readonly memoryMb: number
   /**
-   * What is behind the guest's memory; default `file`, shared. `memfd`: shared and sealed. `anonymous`: QEMU's own. `halves`: two NUMA
-   * nodes, the first `anonymous`, the second `memfd`.
+   * What is behind the guest's memory; default `file`, shared. `memfd`: shared and sealed. `anonymous`: QEMU's own. `mixed`: two NUMA
+   * nodes, the first quarter `anonymous`, the rest `memfd`.
    */
   readonly backend?: MemoryBackend
   /** Added to the kernel's command line. */
@@ -90,6 +90,8 @@ export interface LabGuest extends AsyncDisposable {
   formats(): Promise<DumpFormat[]>
   /** Writes the paused guest's memory (pauses it if need be). */
   dump(format: DumpFormat, path: string): Promise<void>
+  /** Bytes of its physical memory as QEMU's own `pmemsave` writes them. */
+  saved(gpa: number, length: number): Promise<Buffer>
   /** Kernel messages so far. */
   serialLog(): Promise<string>
 }
@@ -227,7 +229,7 @@ function qemuArguments(
   ]
   return [
     ...['-name', name, '-nodefaults', '-display', 'none', '-no-reboot'],
-    ...['-machine', backendOf(options) === 'halves' ? machine : `${machine},memory-backend=ram`],
+    ...['-machine', backendOf(options) === 'mixed' ? machine : `${machine},memory-backend=ram`],
     ...['-cpu', cpu, '-smp', String(cpus)],
     ...['-accel', accelerator === 'kvm' ? 'kvm' : 'tcg,thread=single'],
     ...['-m', `${memoryMb}M`],
@@ -256,8 +258,11 @@ function backendArguments(backend: MemoryBackend, megabytes: number, path: strin
   if (backend === 'file') return object('file', 'ram', megabytes, `,mem-path=${path},share=on`)
   if (backend === 'memfd') return object('memfd', 'ram', megabytes, ',share=on')
   if (backend === 'anonymous') return object('ram', 'ram', megabytes)
-  const half = megabytes / 2
-  const nodes = [...object('ram', 'low', half), ...object('memfd', 'high', half, ',share=on')]
+  const quarter = megabytes / 4
+  const nodes = [
+    ...object('ram', 'low', quarter),
+    ...object('memfd', 'high', megabytes - quarter, ',share=on'),
+  ]
   return [...nodes, '-numa', 'node,memdev=low', '-numa', 'node,memdev=high']
 }
 
@@ -320,6 +325,15 @@ function labGuest(parts: GuestParts): LabGuest {
         bytes: guest.memoryBytes,
         base: MACHINES[guest.kernel.architecture].memoryBase,
       })
+    },
+    async saved(gpa, length) {
+      const path = join(dirname(files.memory), 'saved')
+      await qmp.execute('pmemsave', { val: gpa, size: length, filename: path }, { timeoutMs: 60_000 })
+      try {
+        return await readFile(path)
+      } finally {
+        await rm(path)
+      }
     },
     serialLog: parts.serialLog,
     async [Symbol.asyncDispose]() {

@@ -109,7 +109,10 @@ describe('the block loop', () => {
       }
       const runs = mergeRuns(extents.map(([gpa, length]) => ({ gpa, length })))
       const libc = mapped ? tryLibc() : undefined
-      const aids = libc === undefined ? {} : { map: new FileMap(libc, fd, leaseOn(libc, fd)), holes: new FileHoles(libc, fd) }
+      const aids =
+        libc === undefined
+          ? {}
+          : { map: new FileMap(libc, fd, leaseOn(libc, fd)), holes: new FileHoles(libc, fd) }
       const memory = new DirectMemory(runs, table, fd, () => size, aids)
       const found = scanInProcess(memory, await compileScan(patterns, {}), cut)
       memory[Symbol.dispose]()
