@@ -7,10 +7,17 @@ export interface MemoryRun {
 }
 
 /** Why bytes that belong to a run were not read. */
-export type GapReason = 'unreadable' | 'truncated' | 'error' | 'excluded' | 'not-present' | 'swapped'
+export type GapReason =
+  | 'unreadable'
+  | 'truncated'
+  | 'error'
+  | 'excluded'
+  | 'not-present'
+  | 'swapped'
+  | 'demand-zero'
 
 /** Gaps with these reasons are told but are no failure: the image never claimed to hold the bytes. */
-export const EXPECTED_GAPS: ReadonlySet<GapReason> = new Set(['excluded', 'not-present'])
+export const EXPECTED_GAPS: ReadonlySet<GapReason> = new Set(['excluded', 'not-present', 'demand-zero'])
 
 /** A contiguous range inside a run that was not read. */
 export interface Gap extends MemoryRun {

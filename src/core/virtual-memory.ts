@@ -9,6 +9,8 @@ export type AbsentReason =
   | 'swapped'
   /** The page's frame is no memory of this target. */
   | 'out-of-memory'
+  /** Nothing was written to the page yet: it would read as zeros. */
+  | 'demand-zero'
   /** A table on the way is no memory of this target. */
   | 'table-out-of-memory'
   /** The address is not canonical, or outside what the tables can translate. */

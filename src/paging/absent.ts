@@ -16,6 +16,16 @@ export type AbsentDecoderName =
   | 'linux-arm64-offset8'
   /** Type in bits 6-10, offset in 12-61 (6.11 and later). */
   | 'linux-arm64-offset12'
+  /** 32-bit entries of Windows. */
+  | 'windows-ia32'
+  /** 64-bit entries of 32-bit Windows; the page file's number in bits 1-4. */
+  | 'windows-pae'
+  /** The same, the number in bits 12-15 (since the fix of L1TF: Windows 10 17134 and later). */
+  | 'windows-pae-file12'
+  /** 64-bit Windows; the page file's number in bits 1-4. */
+  | 'windows-x86-64'
+  /** The same, the number in bits 12-15 (17134 and later). */
+  | 'windows-x86-64-file12'
 
 /** A page's place in swap: which swap area, and the slot in it. */
 export interface SwapSlot {
@@ -29,17 +39,27 @@ export const ENTRY_ABSENT = 0
 export const ENTRY_SWAPPED = 1
 /** The page is in memory, but nobody may touch it (PROT_NONE, or awaiting a NUMA hinting fault). */
 export const ENTRY_PROT_NONE = 2
+/** Windows: the page (or the table) is in memory, on its way out; whoever touches it gets it back. */
+export const ENTRY_TRANSITION = 3
+/** Windows: another entry, in the kernel's memory, tells where the page is. */
+export const ENTRY_PROTOTYPE = 4
+/** Windows: the page is made when it is first touched, and reads as zeros. */
+export const ENTRY_DEMAND_ZERO = 5
 
 export interface AbsentDecoder {
   readonly name: AbsentDecoderName
   /**
-   * What an entry that is not valid and not zero means: ENTRY_ABSENT, ENTRY_SWAPPED or ENTRY_PROT_NONE. `last`: it stands
-   * in the last table, else it may stand for a large page.
+   * What an entry that is not valid and not zero means: ENTRY_ABSENT, ENTRY_SWAPPED, ... `last`: it stands in the last table, else it
+   * may stand for a large page, or for a table that is on its way out.
    */
   classify(low: number, high: number, last: boolean): number
   /** Turned over in a PROT_NONE entry before its frame is read. */
   readonly invertLow: number
   readonly invertHigh: number
+  /** ENTRY_TRANSITION: bits of the high word that are the frame's. */
+  readonly transitionHigh: number
+  /** ENTRY_PROTOTYPE: virtual address of the other entry, signed; exact in a double. */
+  prototype(low: number, high: number): number
   /** Where a swapped page went; undefined where that is not known. */
   slot(entry: bigint): SwapSlot | undefined
 }
@@ -57,7 +77,11 @@ function x86ProtNone(low: number, last: boolean): boolean {
   return (low & PROT_NONE) !== 0 && (last || (low & PSE) !== 0)
 }
 
+/** What a system without Windows' kinds of entries has. */
+const NO_PROTOTYPES = { transitionHigh: 0, prototype: () => Number.NaN } as const
+
 const NONE: AbsentDecoder = {
+  ...NO_PROTOTYPES,
   name: 'none',
   invertLow: 0,
   invertHigh: 0,
@@ -67,6 +91,7 @@ const NONE: AbsentDecoder = {
 
 /** arch/x86/include/asm/pgtable-2level.h: type in bits 1-5, offset from bit 9. */
 const LINUX_I386: AbsentDecoder = {
+  ...NO_PROTOTYPES,
   name: 'linux-i386',
   invertLow: 0,
   invertHigh: 0,
@@ -84,6 +109,7 @@ const LINUX_I386: AbsentDecoder = {
  * frames of entries that are not present are (since the fix of L1TF).
  */
 const LINUX_X86_64: AbsentDecoder = {
+  ...NO_PROTOTYPES,
   name: 'linux-x86-64',
   invertLow: 0xffff_f000 | 0,
   invertHigh: 0xf_ffff,
@@ -111,6 +137,7 @@ function arm64(
   type: (low: number) => number,
 ): AbsentDecoder {
   return {
+    ...NO_PROTOTYPES,
     name,
     invertLow: 0,
     invertHigh: 0,
@@ -126,6 +153,60 @@ function arm64(
     slot,
   }
 }
+
+/** _MMPTE_SOFTWARE, _MMPTE_TRANSITION, _MMPTE_PROTOTYPE (PDBs of ntoskrnl; the bits are the same in all widths and versions). */
+const WINDOWS_PROTOTYPE = 0x400
+const WINDOWS_TRANSITION = 0x800
+/** Since the fix of L1TF, bit 45 of an absent entry may be turned over (MiState.Hardware.InvalidPteMask); no machine has such frames. */
+const WINDOWS_FRAME_HIGH = 0xdfff
+
+/** `prototype` tells whether an entry with the bit is one that leads somewhere. */
+function windows(
+  name: AbsentDecoderName,
+  transitionHigh: number,
+  prototype: AbsentDecoder['prototype'],
+  slot: (entry: bigint) => SwapSlot,
+  inFile: (low: number, high: number) => boolean,
+): AbsentDecoder {
+  return {
+    name,
+    invertLow: 0,
+    invertHigh: 0,
+    transitionHigh,
+    prototype,
+    classify(low, high, last) {
+      const kind = low & (WINDOWS_PROTOTYPE | WINDOWS_TRANSITION)
+      if (kind === WINDOWS_TRANSITION) return ENTRY_TRANSITION
+      if (!last) return ENTRY_ABSENT
+      if (kind !== 0) return (low & WINDOWS_PROTOTYPE) !== 0 ? ENTRY_PROTOTYPE : ENTRY_ABSENT
+      return inFile(low, high) ? ENTRY_SWAPPED : ENTRY_DEMAND_ZERO
+    },
+    slot,
+  }
+}
+
+/** The page file's offset is 0 in a page that is in none. */
+const highIsOffset = (_low: number, high: number) => high !== 0
+
+function windows64(
+  name: AbsentDecoderName,
+  fileShift: bigint,
+  transitionHigh: number,
+  prototype: AbsentDecoder['prototype'],
+): AbsentDecoder {
+  const slot = (entry: bigint) => ({
+    type: Number((entry >> fileShift) & 15n),
+    offset: Number(entry >> 32n),
+  })
+  return windows(name, transitionHigh, prototype, slot, highIsOffset)
+}
+
+/** 48 bits from bit 16 on, the highest of which is the sign. */
+const prototype64 = (low: number, high: number) => high * 2 ** 16 + (low >>> 16)
+/** The address of 32 bits stands in the high word. */
+const prototypePae = (_low: number, high: number) => high >>> 0
+/** An offset from the start of the kernel's half, in two parts. */
+const prototype32 = (low: number) => 0x8000_0000 + ((low >>> 1) & 0x7fff_fc00) + ((low << 1) & 0x3fc)
 
 const DECODERS: Readonly<Record<AbsentDecoderName, AbsentDecoder>> = {
   none: NONE,
@@ -146,6 +227,17 @@ const DECODERS: Readonly<Record<AbsentDecoderName, AbsentDecoder>> = {
     entry => ({ type: Number((entry >> 6n) & 31n), offset: Number((entry >> 12n) & 0x3_ffff_ffff_ffffn) }),
     low => (low >>> 6) & 31,
   ),
+  'windows-ia32': windows(
+    'windows-ia32',
+    0,
+    prototype32,
+    entry => ({ type: Number((entry >> 1n) & 15n), offset: Number(entry >> 12n) }),
+    low => low >>> 12 !== 0,
+  ),
+  'windows-pae': windows64('windows-pae', 1n, 0x3f, prototypePae),
+  'windows-pae-file12': windows64('windows-pae-file12', 12n, 0x3f, prototypePae),
+  'windows-x86-64': windows64('windows-x86-64', 1n, WINDOWS_FRAME_HIGH, prototype64),
+  'windows-x86-64-file12': windows64('windows-x86-64-file12', 12n, WINDOWS_FRAME_HIGH, prototype64),
 }
 
 /** The decoder of that name. */

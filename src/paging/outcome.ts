@@ -11,6 +11,8 @@ export const TABLE_OUTSIDE = 4
 export const NON_CANONICAL = 5
 /** A table is memory, but could not be read. */
 export const TABLE_UNREADABLE = 6
+/** Nothing was written to the page yet: it reads as zeros. */
+export const DEMAND_ZERO = 7
 
 const REASONS: readonly AbsentReason[] = [
   'not-present',
@@ -20,6 +22,7 @@ const REASONS: readonly AbsentReason[] = [
   'table-out-of-memory',
   'non-canonical',
   'unreadable',
+  'demand-zero',
 ]
 
 /** The reason in words of a result other than MAPPED. */
@@ -37,3 +40,5 @@ export const EXECUTABLE = 4
 export const PROT_NONE = 8
 /** The entry carries a contiguous hint. */
 export const CONTIGUOUS = 16
+/** In memory, but on its way out (Windows: transition). */
+export const TRANSITION = 32

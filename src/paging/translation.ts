@@ -5,6 +5,7 @@ import type { SwapSlot } from './absent.js'
 import type { PagingMode } from './mode.js'
 import {
   CONTIGUOUS,
+  DEMAND_ZERO,
   EXECUTABLE,
   FRAME_OUTSIDE,
   MAPPED,
@@ -14,6 +15,7 @@ import {
   reasonOf,
   SWAPPED,
   TABLE_UNREADABLE,
+  TRANSITION,
   USER,
   WRITABLE,
 } from './outcome.js'
@@ -28,6 +30,8 @@ export interface PageFlags {
   readonly executable: boolean
   /** In memory, but nobody may touch it. */
   readonly protNone?: true
+  /** In memory, but on its way out (Windows). */
+  readonly transition?: true
 }
 
 export interface MappedAddress extends PageFlags {
@@ -47,7 +51,7 @@ export interface AbsentAddress {
   readonly level: number
   /** Name of the entry there: `pdpte`, `l2e`, ... */
   readonly name: string
-  /** `not-present`, `swapped` and `out-of-memory`: the entry that says so. */
+  /** `not-present`, `swapped`, `demand-zero` and `out-of-memory`: the entry that says so. */
   readonly entry?: bigint
   /** `swapped`: where the page went, where that is known. */
   readonly swap?: SwapSlot
@@ -90,6 +94,7 @@ export function pageFlags(flags: number): PageFlags {
     user: (flags & USER) !== 0,
     executable: (flags & EXECUTABLE) !== 0,
     ...((flags & PROT_NONE) !== 0 && { protNone: true as const }),
+    ...((flags & TRANSITION) !== 0 && { transition: true as const }),
   }
 }
 
@@ -110,7 +115,8 @@ export function translationOf(walker: Walker, result: number, offset: number): T
   const name = mode.entryNames[walker.levels - 1 - level] ?? ''
   const absent = { kind: 'absent', reason: reasonOf(result), level, name } as const
   if (result === TABLE_UNREADABLE) return { ...absent, gap: walker.tables.gap }
-  if (result !== NOT_PRESENT && result !== SWAPPED && result !== FRAME_OUTSIDE) return absent
+  if (result !== NOT_PRESENT && result !== SWAPPED && result !== FRAME_OUTSIDE && result !== DEMAND_ZERO)
+    return absent
   const entry = entryOf(walker)
   if (result === FRAME_OUTSIDE) return { ...absent, entry, gpa }
   const swap = result === SWAPPED ? walker.absent.slot(entry) : undefined

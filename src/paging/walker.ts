@@ -2,10 +2,19 @@
  * The walker of every paging mode: numbers only, nothing allocated a walk. A virtual page number is `address >> pageShift`, signed, in a
  * double: exact for 57 bits. An entry is two 32-bit words.
  */
-import { type AbsentDecoder, absentDecoder, ENTRY_PROT_NONE, ENTRY_SWAPPED } from './absent.js'
+import {
+  type AbsentDecoder,
+  absentDecoder,
+  ENTRY_DEMAND_ZERO,
+  ENTRY_PROT_NONE,
+  ENTRY_PROTOTYPE,
+  ENTRY_SWAPPED,
+  ENTRY_TRANSITION,
+} from './absent.js'
 import { levelShifts, type PagingMode } from './mode.js'
 import {
   CONTIGUOUS,
+  DEMAND_ZERO,
   EXECUTABLE,
   FRAME_OUTSIDE,
   MAPPED,
@@ -15,10 +24,11 @@ import {
   SWAPPED,
   TABLE_OUTSIDE,
   TABLE_UNREADABLE,
+  TRANSITION,
   USER,
   WRITABLE,
 } from './outcome.js'
-import { PIECE_BYTES, TABLE_IS_NO_MEMORY, type TableCache } from './table-cache.js'
+import { PIECE_BYTES, TABLE_IS_NO_MEMORY, TableCache } from './table-cache.js'
 
 /** Result of `step`: `gpa` is the next table's. */
 export const STEP_TABLE = -1
@@ -45,6 +55,12 @@ const ARM_HIGH_PXN_TABLE = 1 << 27
 const ARM_HIGH_UXN_TABLE = 1 << 28
 const ARM_HIGH_NO_USER_TABLE = 1 << 29
 const ARM_HIGH_READ_ONLY_TABLE = 1 << 30
+
+/** Windows' protection of an absent page: bits 5-9, of which 5-7 say what is allowed (_MMPTE_SOFTWARE.Protection). */
+const WINDOWS_WRITABLE = 0x80
+const WINDOWS_EXECUTABLE = 0x40
+/** Pieces of tables kept for the sake of prototype entries. */
+const PROTOTYPE_PIECES = 256
 
 /** Blocks of pages whose last table is remembered. */
 const BLOCKS = 1024
@@ -98,9 +114,20 @@ export class Walker {
   readonly #blockFlags = new Uint8Array(BLOCKS)
   #stamp = 1
   #generation = 0
+  /** Walks to prototype entries, with tables of its own: what is read for them must not move what a caller looks at. */
+  #prototypes: Walker | undefined
+  #prototypeGeneration = 0
+  readonly #follows: boolean
 
-  constructor(tables: TableCache, mode: PagingMode, absent: AbsentDecoder = absentDecoder('none')) {
+  /** Without `follows`, entries that lead to other entries are not followed. */
+  constructor(
+    tables: TableCache,
+    mode: PagingMode,
+    absent: AbsentDecoder = absentDecoder('none'),
+    follows = true,
+  ) {
     this.tables = tables
+    this.#follows = follows
     this.mode = mode
     this.absent = absent
     this.levels = mode.indexBits.length
@@ -135,6 +162,7 @@ export class Walker {
   use(table: number, upperTable = -1): void {
     this.#lowerTable = table
     this.#upperTable = this.mode.splitTables ? upperTable : table
+    this.#prototypes?.use(table, upperTable)
     this.#forget()
   }
 
@@ -272,10 +300,77 @@ export class Walker {
   /** An entry that the processor ignores. */
   #takeInvalid(level: number, low: number, high: number): number {
     const kind = this.absent.classify(low, high, level === this.#last)
-    if (kind === ENTRY_SWAPPED) return SWAPPED
-    if (kind !== ENTRY_PROT_NONE || this.#leaves[level] === 0) return NOT_PRESENT
-    this.flags = (this.flags & USER) | PROT_NONE
-    return this.#leaf(level, low ^ this.absent.invertLow, high ^ this.absent.invertHigh)
+    switch (kind) {
+      case ENTRY_SWAPPED:
+        return SWAPPED
+      case ENTRY_DEMAND_ZERO:
+        return DEMAND_ZERO
+      case ENTRY_TRANSITION:
+        return this.#takeTransition(level, low, high)
+      case ENTRY_PROTOTYPE:
+        return this.#takePrototype(level, low, high)
+      case ENTRY_PROT_NONE:
+        if (this.#leaves[level] === 0) return NOT_PRESENT
+        this.flags = (this.flags & USER) | PROT_NONE
+        return this.#leaf(level, low ^ this.absent.invertLow, high ^ this.absent.invertHigh)
+      default:
+        return NOT_PRESENT
+    }
+  }
+
+  /** A page, or a table, that is on its way out of memory, and still there. */
+  #takeTransition(level: number, low: number, high: number): number {
+    const frameHigh = high & this.absent.transitionHigh
+    if (level !== this.#last) {
+      this.gpa = frameHigh * TWO_32 + ((low & -4096) >>> 0)
+      return STEP_TABLE
+    }
+    const allowed =
+      ((low & WINDOWS_WRITABLE) !== 0 ? WRITABLE : 0) | ((low & WINDOWS_EXECUTABLE) !== 0 ? EXECUTABLE : 0)
+    this.flags = (this.flags & (USER | allowed)) | TRANSITION
+    return this.#leaf(level, low, frameHigh)
+  }
+
+  /** An entry that another one, shared by all who map the page, stands for. It is in the kernel's memory; it leads no further. */
+  #takePrototype(level: number, low: number, high: number): number {
+    const address = this.#follows ? this.absent.prototype(low, high) : Number.NaN
+    if (Number.isNaN(address)) return NOT_PRESENT
+    const other = this.#prototypeWalker()
+    if (other.walk(Math.floor(address / this.#pageBytes)) !== MAPPED) return NOT_PRESENT
+    const inPage = address - Math.floor(address / this.#pageBytes) * this.#pageBytes
+    const at = other.tables.find(other.gpa + inPage - (inPage % this.#entryBytes))
+    if (at < 0) return NOT_PRESENT
+    const entryLow = other.tables.words[at] as number
+    const entryHigh = this.#entryBytes === 8 ? (other.tables.words[at + 1] as number) : 0
+    this.low = entryLow
+    this.high = entryHigh
+    if ((entryLow & PRESENT) !== 0) return this.#takeX86(level, entryLow | (USER << 1), entryHigh)
+    if ((entryLow | entryHigh) === 0) return NOT_PRESENT
+    switch (this.absent.classify(entryLow, entryHigh, true)) {
+      case ENTRY_TRANSITION:
+        return this.#takeTransition(level, entryLow, entryHigh)
+      case ENTRY_SWAPPED:
+        return SWAPPED
+      case ENTRY_DEMAND_ZERO:
+        return DEMAND_ZERO
+      default:
+        return NOT_PRESENT
+    }
+  }
+
+  #prototypeWalker(): Walker {
+    const { tables } = this
+    if (this.#prototypes === undefined) {
+      this.#prototypes = new Walker(
+        new TableCache(tables.memory, PROTOTYPE_PIECES),
+        this.mode,
+        this.absent,
+        false,
+      )
+      this.#prototypes.use(this.#lowerTable, this.#upperTable)
+    } else if (this.#prototypeGeneration !== tables.generation) this.#prototypes.tables.clear()
+    this.#prototypeGeneration = tables.generation
+    return this.#prototypes
   }
 
   #leaf(level: number, low: number, high: number): number {

@@ -4,7 +4,7 @@ import type { GapReason, PhysicalMemory } from '../core/memory.js'
 import { type AbsentDecoderName, absentDecoder } from '../paging/absent.js'
 import { collectExtents } from '../paging/collect-extents.js'
 import type { PagingMode } from '../paging/mode.js'
-import { FRAME_OUTSIDE, MAPPED, SWAPPED, TABLE_OUTSIDE, TABLE_UNREADABLE } from '../paging/outcome.js'
+import { DEMAND_ZERO, FRAME_OUTSIDE, MAPPED, SWAPPED, TABLE_OUTSIDE, TABLE_UNREADABLE } from '../paging/outcome.js'
 import { tableBase } from '../paging/table-base.js'
 import { TableCache } from '../paging/table-cache.js'
 import { vpnOf } from '../paging/translation.js'
@@ -47,11 +47,17 @@ export interface SwapEntryColumns {
   readonly high: Uint32Array
 }
 
-export const ABSENT_REASONS: readonly GapReason[] = ['not-present', 'swapped', 'unreadable']
+export const ABSENT_REASONS: readonly GapReason[] = ['not-present', 'swapped', 'unreadable', 'demand-zero']
 const ABSENT_NOT_PRESENT = 0
 /** Index of `swapped` in `ABSENT_REASONS`. */
 export const ABSENT_SWAPPED = 1
 const ABSENT_UNREADABLE = 2
+const ABSENT_DEMAND_ZERO = 3
+
+const REASON_OF: Readonly<Record<number, number>> = {
+  [SWAPPED]: ABSENT_SWAPPED,
+  [DEMAND_ZERO]: ABSENT_DEMAND_ZERO,
+}
 
 export interface EnumeratedSpace {
   readonly extents: SpaceExtents
@@ -138,7 +144,7 @@ export class SpaceEnumerator {
     const next = Math.min(end, at - (at % span) + span)
     if (result === MAPPED || result === FRAME_OUTSIDE) return next
     const broken = result === TABLE_OUTSIDE || result === TABLE_UNREADABLE
-    const reason = result === SWAPPED ? ABSENT_SWAPPED : broken ? ABSENT_UNREADABLE : ABSENT_NOT_PRESENT
+    const reason = broken ? ABSENT_UNREADABLE : (REASON_OF[result] ?? ABSENT_NOT_PRESENT)
     collector.add(at, next - at, reason)
     if (reason === ABSENT_SWAPPED) collector.addEntry(at, walker.low, walker.high)
     return next
