@@ -38,7 +38,8 @@ export type {
 } from './formats/crashdump-facts.js'
 export type { Architecture, CpuState, ImageFormat, ImageNotes, ParseOptions } from './formats/image.js'
 export type { LinuxGuest, Space } from './introspect/linux-guest.js'
-export { openLinuxGuest } from './introspect/open.js'
+export type { SystemGuest } from './introspect/open.js'
+export { openLinuxGuest, openSystemGuest, openWindowsGuest } from './introspect/open.js'
 export type { SpaceWriter } from './introspect/space-writer.js'
 export type {
   CountedStringLayout,
@@ -46,6 +47,7 @@ export type {
   TextEncoding,
   TypedReader,
 } from './introspect/typed-reads.js'
+export type { WindowsGuest } from './introspect/windows-guest.js'
 export type { CommandLine } from './os/linux/command-line.js'
 export type { Environment } from './os/linux/environment.js'
 export type { FileHolder, FileKind, OpenFile, ProcessFile } from './os/linux/files.js'
@@ -62,7 +64,31 @@ export type { TaskState } from './os/linux/tasks.js'
 export type { LinuxThread, ProcessThread, ThreadHolder } from './os/linux/threads.js'
 export type { MappingKind } from './os/linux/vma-names.js'
 export type { Listing, Problem, ProblemKind } from './os/problem.js'
-export type { SwapSlot } from './paging/absent.js'
+export type {
+  CheckedWindowsProcess,
+  WindowsCrossCheck,
+  WindowsProcessSources,
+  WindowsProcessVerdict,
+} from './os/windows/crosscheck.js'
+export type { WindowsHandle } from './os/windows/handles.js'
+export type {
+  DumpModule,
+  FindingWay,
+  FoundBy,
+  KernelPdb,
+  KernelPlace,
+  KernelPlaces,
+  WindowsKernel,
+} from './os/windows/kernel.js'
+export type { LayoutOrigin } from './os/windows/layout/facts.js'
+export type { WindowsMachine, WindowsVersion } from './os/windows/layout/version.js'
+export type { WindowsMapping } from './os/windows/maps.js'
+export type { WindowsModule } from './os/windows/modules.js'
+export type { PageFileName } from './os/windows/page-files.js'
+export type { LoadedImage } from './os/windows/peb.js'
+export type { WindowsProcess, WindowsProcessOptions } from './os/windows/processes.js'
+export type { WindowsThread } from './os/windows/threads.js'
+export type { AbsentDecoderName, SwapSlot } from './paging/absent.js'
 export type { AddressSpace } from './paging/address-space.js'
 export type { ExtentLimits } from './paging/collect-extents.js'
 export type { ExtentColumns, ExtentSink } from './paging/extent-columns.js'

@@ -76,6 +76,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./files-command.js'),
   },
   {
+    name: 'handles',
+    arguments: '<target>',
+    summary: 'open handles of a process (Windows)',
+    load: () => import('./handles-command.js'),
+  },
+  {
     name: 'net',
     arguments: '<target>',
     summary: 'sockets',

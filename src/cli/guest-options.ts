@@ -2,7 +2,7 @@
 import type { Command } from 'commander'
 import type { GuestOptions as GuestSearch } from '../coordinator/guest.js'
 import type { Target } from '../coordinator/target.js'
-import type { LinuxGuest } from '../introspect/linux-guest.js'
+import type { SystemGuest } from '../introspect/open.js'
 import type { Listing, Problem } from '../os/problem.js'
 import { EXIT } from './exit-codes.js'
 import { symbolsOption } from './symbols-option.js'
@@ -31,17 +31,17 @@ export function addGuestOptions(command: Command): Command {
 export async function withGuest(
   path: string,
   options: GuestOptions,
-  work: (guest: LinuxGuest, target: Target) => Promise<number>,
+  work: (guest: SystemGuest, target: Target) => Promise<number>,
   more: { readonly allowWrite?: boolean } = {},
 ): Promise<number> {
   const opening = { ...openOptions(path, options), ...more }
-  const [{ openTargetAtGuestBase }, { openLinuxGuest }] = await Promise.all([
+  const [{ openTargetAtGuestBase }, { openSystemGuest }] = await Promise.all([
     import('../coordinator/guest-base.js'),
     import('../introspect/open.js'),
   ])
   using target = await openTargetAtGuestBase(path, opening)
   if (options.quiet !== true) target.warnings.forEach(tell)
-  using guest = await openLinuxGuest(target, guestOptions(options))
+  using guest = await openSystemGuest(target, guestOptions(options))
   return await work(guest, target)
 }
 

@@ -11,6 +11,7 @@ import { escapeText } from './escape.js'
 import { EXIT } from './exit-codes.js'
 import { addGuestOptions, type GuestOptions, guestOptions } from './guest-options.js'
 import { NUMBERS_HELP } from './help.js'
+import { osFields, osRows } from './os-info.js'
 import { outputFor } from './output.js'
 import { line } from './scan-json.js'
 import { openOptions } from './targets.js'
@@ -96,22 +97,6 @@ function accessOf({ access, mapped }: LiveTarget): keyof typeof ACCESS_WORDS {
   return mapped ? 'mapped' : access
 }
 
-function osFields({ family, kernel, base }: Guest): Record<string, unknown> {
-  return {
-    family,
-    version: kernel.release,
-    kernelBase: hex(kernel.kernelBase),
-    kaslrOffset: hex(kernel.kaslrOffset),
-    dtb: hex(kernel.dtb),
-    banner: kernel.banner,
-    paging: kernel.paging.name,
-    symbols: kernel.symbols.source,
-    types: kernel.types.source,
-    derived: kernel.derived,
-    ...(base === 0 ? {} : { base: hex(base) }),
-  }
-}
-
 async function infoTable(target: Target, guest: Guest | undefined, matcher: string): Promise<string> {
   const { default: Table } = await import('cli-table3')
   const table = new Table({ style: { head: [], border: [], compact: true } })
@@ -137,21 +122,6 @@ async function infoTable(target: Target, guest: Guest | undefined, matcher: stri
   ]
   table.push(...rows.map(([name, value]) => [name, value]))
   return `${table}\n`
-}
-
-function osRows({ kernel, base }: Guest): (readonly [string, string])[] {
-  const derived = kernel.derived.map(escapeText)
-  return [
-    ['kernel', `Linux ${escapeText(kernel.release)}`],
-    [
-      'kernel at',
-      `${hex(kernel.kernelBase)} (moved by ${hex(kernel.kaslrOffset)}), page table ${hex(kernel.dtb)}`,
-    ],
-    ['paging', kernel.paging.name],
-    ['symbols, types from', `${kernel.symbols.source}, ${kernel.types.source}`],
-    ...(derived.length === 0 ? [] : [['derived', derived.join('\n')] as const]),
-    ...(base === 0 ? [] : [['memory begins at', hex(base)] as const]),
-  ]
 }
 
 /** The kernel's release as VMCOREINFO tells it. */

@@ -1,11 +1,13 @@
 /** `vmsift maps`: the mappings of a process. */
 import { hex } from '../core/address.js'
 import type { LinuxMapping } from '../os/linux/maps.js'
-import { listCommand } from './list-command.js'
+import { listCommand, listView } from './list-command.js'
 import { addPidOption, type PidOptions, parsePid } from './pid-option.js'
+import { windowsMapsView } from './windows-lists.js'
 
 const HELP = `
-As /proc/PID/maps prints them; the gate page (vsyscall) is not listed.
+Linux: as /proc/PID/maps prints them; the gate page (vsyscall) is not listed. Windows: what the memory manager's
+descriptors (VADs) say, with the protection that each range was reserved with.
 
 Examples:
   vmsift maps memory.lime --pid 1
@@ -16,6 +18,7 @@ export const define = listCommand<LinuxMapping, PidOptions>({
   help: HELP,
   options: addPidOption,
   list: (guest, { pid }) => guest.maps(parsePid(pid)),
+  windows: listView(windowsMapsView),
   json: mapping => ({
     start: hex(mapping.start),
     end: hex(mapping.end),

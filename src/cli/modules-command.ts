@@ -1,12 +1,15 @@
 /** `vmsift modules`: the kernel modules that are loaded. */
 import { hex } from '../core/address.js'
+import { VmsiftError } from '../core/errors.js'
 import { crossCheckModules, type ModuleSources } from '../os/linux/module-crosscheck.js'
 import type { LinuxModule } from '../os/linux/modules.js'
 import type { GuestOptions } from './guest-options.js'
-import { type Column, listCommand } from './list-command.js'
+import { type Column, listCommand, listView } from './list-command.js'
+import { windowsModulesView } from './windows-lists.js'
 
 interface ModulesOptions extends GuestOptions {
   readonly check?: boolean
+  readonly pid?: string
 }
 
 interface Row {
@@ -16,12 +19,13 @@ interface Row {
 }
 
 const HELP = `
-As /proc/modules prints them. --check compares the kernel's list with /sys/module, the tree of modules by address and the
+Linux: as /proc/modules prints them. --check compares the kernel's list with /sys/module, the tree of modules by address and the
 memory that was allocated for modules, so that one that is hidden from the list shows.
 
 Examples:
   vmsift modules memory.lime
-  vmsift modules memory.lime --check --json`
+  vmsift modules memory.lime --check --json
+  vmsift modules memory.dmp --pid 812`
 
 const shown = (seen: boolean | undefined) => (seen === true ? 'yes' : 'NO')
 
@@ -36,8 +40,17 @@ const CHECK_COLUMNS: readonly Column<Row>[] = [
 export const define = listCommand<Row, ModulesOptions>({
   description: 'List the loaded kernel modules.',
   help: HELP,
-  options: command => command.option('--check', 'find modules in four ways, and tell which show each'),
+  options: command =>
+    command
+      .option('--check', 'Linux: find modules in four ways, and tell which show each')
+      .option('--pid <pid>', 'Windows: the libraries of this process'),
+  windows: listView(windowsModulesView),
   list: (guest, options) => {
+    if (options.pid !== undefined)
+      throw new VmsiftError(
+        'not-supported',
+        'modules --pid is for Windows guests; vmsift maps shows the files of a process',
+      )
     if (options.check === true) return crossCheckModules(guest.kernel, guest.memory)
     const { items, problems } = guest.modules()
     return { items: items.map(module => ({ module })), problems }

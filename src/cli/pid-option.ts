@@ -7,7 +7,8 @@ export interface PidOptions extends GuestOptions {
   readonly pid: string
 }
 
-const MAX_PID = 2 ** 22
+/** Linux has up to 2^22, Windows more. */
+const MAX_PID = 2 ** 26
 
 /** Adds `--pid`, which must be given. */
 export function addPidOption(command: Command): void {

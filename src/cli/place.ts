@@ -1,7 +1,8 @@
 /** Addresses as a user gives them: physical, virtual in one of several spaces, or a symbol. */
 import { type Command, Option } from 'commander'
 import { VmsiftError } from '../core/errors.js'
-import type { LinuxGuest, Space } from '../introspect/linux-guest.js'
+import type { Space } from '../introspect/linux-guest.js'
+import type { SystemGuest } from '../introspect/open.js'
 import { parseAddress, parseVirtualAddress } from './numbers.js'
 import { parsePid } from './pid-option.js'
 
@@ -37,7 +38,7 @@ export function namesSymbol(word: string): boolean {
  * A virtual address: a number, a symbol, or `symbol+offset`.
  * @throws VmsiftError `bad-argument` for a symbol that the kernel does not have.
  */
-export function virtualAddress(word: string, guest: LinuxGuest): bigint {
+export function virtualAddress(word: string, guest: SystemGuest): bigint {
   const [, name, offset] = /^([^+]+)\+(.+)$/.exec(word) ?? [undefined, word, undefined]
   if (name === undefined || !namesSymbol(name)) return parseVirtualAddress(word, 'the address')
   const address = guest.addressOf(name)

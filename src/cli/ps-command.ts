@@ -5,9 +5,10 @@ import { crossCheckProcesses, type ProcessSources, type ProcessVerdict } from '.
 import type { LinuxProcess } from '../os/linux/processes.js'
 import type { Listing } from '../os/problem.js'
 import type { GuestOptions } from './guest-options.js'
-import { type Column, listCommand } from './list-command.js'
+import { type Column, listCommand, listView } from './list-command.js'
+import { windowsPs } from './windows-ps.js'
 
-interface PsOptions extends GuestOptions {
+export interface PsOptions extends GuestOptions {
   readonly check?: boolean
 }
 
@@ -19,9 +20,9 @@ interface Row {
 }
 
 const HELP = `
-One line a process (thread-group leader), zombies too. Nothing is needed beside the image: symbols and types come from
-the guest's memory. --check compares the kernel's list with its table of pids and with a search of all memory for
-task structures, so that a hidden process shows.
+One line a process (Linux: thread-group leader, zombies too). Nothing is needed beside the image: symbols and layouts
+come from the guest's memory. --check compares the kernel's list with its table of pids and with a search of all memory
+for the structures of processes, so that a hidden process shows.
 
 Examples:
   vmsift ps memory.lime
@@ -33,6 +34,7 @@ export const define = listCommand<Row, PsOptions>({
   help: HELP,
   options: command => command.option('--check', 'find processes in three ways, and tell which show each'),
   list: (guest, options) => (options.check === true ? checked(guest) : listed(guest)),
+  windows: listView(windowsPs),
   json: ({ process, sources, verdict }) => ({
     pid: process.pid,
     ppid: process.ppid,

@@ -2,7 +2,7 @@
 import type { Command } from 'commander'
 import { hex } from '../core/address.js'
 import { VmsiftError } from '../core/errors.js'
-import type { LinuxGuest } from '../introspect/linux-guest.js'
+import type { SystemGuest } from '../introspect/open.js'
 import type { KernelSymbol } from '../symbols/contract.js'
 import type { Run } from './define.js'
 import { escapeText } from './escape.js'
@@ -12,8 +12,8 @@ import { outputFor } from './output.js'
 import { line } from './scan-json.js'
 
 const HELP = `
-All of them, as /proc/kallsyms prints them, or those with the given names: exit code 2 when the kernel lacks one of
-them; the others are printed.
+All of them (Linux: as /proc/kallsyms prints them; Windows: what the kernel exports, or what the symbol file has), or
+those with the given names: exit code 2 when the kernel lacks one of them; the others are printed.
 
 Examples:
   vmsift symbols memory.lime init_task linux_banner
@@ -48,7 +48,7 @@ function symbolsCommand(path: string, names: readonly string[], options: GuestOp
   })
 }
 
-function* named(guest: LinuxGuest, names: readonly string[], missing: string[]): Generator<KernelSymbol> {
+function* named(guest: SystemGuest, names: readonly string[], missing: string[]): Generator<KernelSymbol> {
   for (const name of names) {
     const found = guest.symbolsNamed(name)
     if (found.length === 0) missing.push(name)

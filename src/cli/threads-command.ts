@@ -5,8 +5,9 @@ import type { LinuxGuest } from '../introspect/linux-guest.js'
 import type { ProcessThread } from '../os/linux/threads.js'
 import type { Listing } from '../os/problem.js'
 import type { GuestOptions } from './guest-options.js'
-import { listCommand } from './list-command.js'
+import { listCommand, listView } from './list-command.js'
 import { parsePid } from './pid-option.js'
+import { windowsThreadsView } from './windows-lists.js'
 
 interface ThreadsOptions extends GuestOptions {
   readonly pid?: string
@@ -20,6 +21,7 @@ export const define = listCommand<ProcessThread, ThreadsOptions>({
   description: 'List threads.',
   help: HELP,
   options: (command: Command) => command.option('--pid <pid>', 'only of this process'),
+  windows: listView(windowsThreadsView),
   list: (guest, { pid }) => threadsOf(guest, pid === undefined ? undefined : parsePid(pid)),
   json: ({ process, thread }) => ({
     pid: process.pid,

@@ -1,7 +1,7 @@
 /** `vmsift translate`: from a virtual address to a physical one, level by level. */
 import type { Command } from 'commander'
 import { hex } from '../core/address.js'
-import type { LinuxGuest } from '../introspect/linux-guest.js'
+import type { SystemGuest } from '../introspect/open.js'
 import type { Translation } from '../paging/translation.js'
 import type { WalkLevel } from '../paging/walk-levels.js'
 import type { Run } from './define.js'
@@ -56,8 +56,14 @@ interface SwapSlot {
   readonly missing?: string
 }
 
-function swapOf(guest: LinuxGuest, result: Translation): SwapSlot | undefined {
+function swapOf(guest: SystemGuest, result: Translation): SwapSlot | undefined {
   if (result.kind === 'mapped' || result.reason !== 'swapped' || result.entry === undefined) return undefined
+  if (guest.family === 'windows') {
+    if (result.swap === undefined) return undefined
+    const { name, compressed } = guest.pageFile(result.swap)
+    const missing = compressed ? 'compressed pages are not read' : 'it is not in memory'
+    return { area: name, slot: result.swap.offset, missing }
+  }
   const page = guest.swap.page(result.entry)
   if (page === undefined) return undefined
   const { area, offset } = page.place
@@ -86,6 +92,7 @@ function fields(
           user: result.user,
           executable: result.executable,
           protNone: result.protNone,
+          transition: result.transition,
         }
       : { reason: result.reason, swap }),
   }
@@ -112,6 +119,7 @@ function outcome(result: Translation, swap: SwapSlot | undefined): string {
       result.executable ? 'executable' : 'no execution',
       result.user ? 'user' : 'kernel only',
       ...(result.protNone === true ? ['PROT_NONE'] : []),
+      ...(result.transition === true ? ['in transition'] : []),
     ]
     return `is at physical ${hex(result.gpa)} (page of ${result.pageBytes / 1024} KiB, ${flags.join(', ')})`
   }

@@ -3,7 +3,7 @@ import { VmsiftError } from '../core/errors.js'
 import type { PhysicalMemory } from '../core/memory.js'
 import { type DetectedGuest, detectGuest, type GuestHints, releasesIn, reopenGuest } from '../os/detect.js'
 import type { SymbolFile } from '../symbols/load.js'
-import { isSymbolFolder, symbolFileFor } from './symbol-choice.js'
+import { isSymbolFolder, symbolFileFor, symbolFileForPdb } from './symbol-choice.js'
 
 /** From the cache's text, from memory, and with a symbol file where one is given. */
 export class GuestSearch {
@@ -29,15 +29,25 @@ export class GuestSearch {
     if (!(await isSymbolFolder(symbols))) return this.#detect(await loadSymbolFile(symbols))
     const found = this.#detect()
     if (found === undefined) return this.#detectByRelease(symbols)
-    const path = await symbolFileFor(symbols, found.kernel.release)
-    if (path === undefined)
-      throw new VmsiftError(
-        'target-not-found',
-        `no symbol file in ${symbols} has ${found.kernel.release} in its name; give the file itself`,
-        { detail: { folder: symbols, release: found.kernel.release } },
-      )
+    const path = await this.#fileOf(symbols, found)
+    // a Windows kernel that names no PDB has no symbol file anywhere
+    if (path === undefined) return found
     return (
       reopenGuest(this.#memory, found.record(), { ...this.#hints, file: await loadSymbolFile(path) }) ?? found
+    )
+  }
+
+  /** @throws VmsiftError `target-not-found` where the folder has no file for this kernel. */
+  async #fileOf(folder: string, { family, kernel }: DetectedGuest): Promise<string | undefined> {
+    const pdb = family === 'windows' ? kernel.pdb : undefined
+    if (family === 'windows' && pdb === undefined) return undefined
+    const wanted = pdb === undefined ? kernel.release : `${pdb.guid}-${pdb.age}`
+    const path = await (pdb === undefined ? symbolFileFor(folder, wanted) : symbolFileForPdb(folder, pdb))
+    if (path !== undefined) return path
+    throw new VmsiftError(
+      'target-not-found',
+      `no symbol file in ${folder} has ${wanted} in its name; give the file itself${pdb === undefined ? '' : ` (the kernel's PDB is ${pdb.name})`}`,
+      { detail: { folder, release: kernel.release, ...(pdb && { guid: pdb.guid, age: pdb.age }) } },
     )
   }
 

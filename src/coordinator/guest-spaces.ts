@@ -12,7 +12,7 @@ import type { PagingMode } from '../paging/mode.js'
 import { type TlbCounts, tlbCounts } from '../paging/shared-tlb.js'
 import type { GuestSpaces, PageFile, ProcessSpace, SpaceChoice } from '../space/guest-spaces.js'
 import type { SwapSource } from '../space/swap-source.js'
-import { openGuest } from './guest.js'
+import { type FoundLinux, openGuest } from './guest.js'
 import { swapOpener } from './swapped-spaces.js'
 import type { Target } from './target.js'
 
@@ -50,7 +50,12 @@ export async function findSpaces(
       `no operating system was recognised in ${target.path}: its processes can't be told; scan physical memory`,
     )
   using opened = guest
-  const { kernel, base, memory } = opened
+  if (opened.family === 'linux') return linuxSpaces(opened, choice)
+  const { windowsSpaces } = await import('./windows-spaces.js')
+  return windowsSpaces(opened, choice)
+}
+
+function linuxSpaces({ kernel, base, memory }: FoundLinux, choice: SpaceChoice): FoundSpaces {
   const listed = processes(kernel, memory, { commandLines: false }).items
   if (typeof choice === 'object') checkProcess(listed, choice.pid)
   const areas = new AreaReader(kernel)

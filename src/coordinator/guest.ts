@@ -1,10 +1,12 @@
 /** A target's guest: its system recognised, from this image's cache where it was recognised before. */
 import { statSync } from 'node:fs'
+import { VmsiftError } from '../core/errors.js'
 import type { PhysicalMemory } from '../core/memory.js'
-import type { DetectedGuest, GuestHints } from '../os/detect.js'
+import type { DetectedGuest, DetectedLinux, DetectedWindows, GuestHints } from '../os/detect.js'
 import { absentOf } from '../os/linux/detect/candidate.js'
 import type { LinuxKernel } from '../os/linux/kernel.js'
 import { rebased } from '../os/search/physical.js'
+import type { WindowsKernel } from '../os/windows/kernel.js'
 import { type AddressSpace, openAddressSpace } from '../paging/address-space.js'
 import { cacheFolder } from './cache-folder.js'
 import { DetectionCache } from './detection-cache.js'
@@ -21,10 +23,8 @@ export interface GuestOptions {
   readonly cache?: DetectionCache
 }
 
-/** Dispose it before its target: what was learnt is then kept for the next run. */
-export interface Guest extends Disposable {
-  readonly family: 'linux'
-  readonly kernel: LinuxKernel
+/** What guests of every family have. Dispose it before its target: what was learnt is then kept for the next run. */
+export interface GuestBase extends Disposable {
   /** Where the image's first byte lies, as far as only the guest tells: what `--base` should be. 0 where the target has it right. */
   readonly base: number
   /** The target's memory at the guest's own addresses. */
@@ -37,19 +37,38 @@ export interface Guest extends Disposable {
   save(): void
 }
 
+/** A Linux guest. */
+export interface FoundLinux extends GuestBase {
+  readonly family: 'linux'
+  readonly kernel: LinuxKernel
+}
+
+/** A Windows guest. */
+export interface FoundWindows extends GuestBase {
+  readonly family: 'windows'
+  readonly kernel: WindowsKernel
+}
+
+/** A guest, by the family of its system. */
+export type Guest = FoundLinux | FoundWindows
+
 /**
  * Recognises the system of a target; undefined when there is none that is known.
  * @throws VmsiftError for a symbol file that is missing, broken or another kernel's.
  */
 export async function openGuest(target: Target, options: GuestOptions = {}): Promise<Guest | undefined> {
-  if (target.space === 'virtual') return undefined
+  const symbols = options.symbols ?? (process.env['VMSIFT_SYMBOLS'] || undefined)
+  if (target.space === 'virtual') {
+    // loaded when needed: few dumps are of this kind
+    const { openTriageGuest } = await import('./triage-guest.js')
+    return openTriageGuest(target, symbols)
+  }
   const cache = options.cache ?? new DetectionCache(cacheFolder())
   const hints: GuestHints = {
     notes: target.notes,
     architecture: target.architecture,
     openBase: options.openBase === true && target.format === 'raw',
   }
-  const symbols = options.symbols ?? (process.env['VMSIFT_SYMBOLS'] || undefined)
   const identity = target.identity(saltOf(symbols))
   const kept = identity === undefined ? undefined : cache.read(identity)
   const search = new GuestSearch(target.memory, kept, hints)
@@ -58,7 +77,9 @@ export async function openGuest(target: Target, options: GuestOptions = {}): Pro
   const keep = (text: string): void => {
     if (identity !== undefined) cache.write(identity, text)
   }
-  return new DetectedTarget(target, detected, search.cached, keep)
+  return detected.family === 'linux'
+    ? new LinuxTarget(target, detected, search.cached, keep)
+    : new WindowsTarget(target, detected, search.cached, keep)
 }
 
 /** What tells whether a symbol file is still the one of the last run. */
@@ -74,9 +95,8 @@ function saltOf(symbols: string | undefined): string[] {
   }
 }
 
-class DetectedTarget implements Guest {
-  readonly family = 'linux'
-  readonly kernel: LinuxKernel
+/** What was recognised in a target. */
+abstract class DetectedTarget implements GuestBase {
   readonly base: number
   readonly memory: PhysicalMemory
   readonly cached: boolean
@@ -86,7 +106,6 @@ class DetectedTarget implements Guest {
   #open = true
 
   constructor(target: Target, detected: DetectedGuest, cached: boolean, keep: (text: string) => void) {
-    this.kernel = detected.kernel
     this.base = detected.base
     this.memory = rebased(target.memory, detected.base)
     this.cached = cached
@@ -94,10 +113,7 @@ class DetectedTarget implements Guest {
     this.#keep = keep
   }
 
-  openSpace(dtb: number): AddressSpace {
-    const { paging: mode, dtb: kernelDtb } = this.kernel
-    return openAddressSpace(this.memory, { mode, dtb, kernelDtb, absent: absentOf(mode) })
-  }
+  abstract openSpace(dtb: number): AddressSpace
 
   save(): void {
     if (!this.#detected.changed()) return
@@ -112,4 +128,47 @@ class DetectedTarget implements Guest {
     this.#open = false
     this.save()
   }
+}
+
+class LinuxTarget extends DetectedTarget implements FoundLinux {
+  readonly family = 'linux'
+  readonly kernel: LinuxKernel
+
+  constructor(target: Target, detected: DetectedLinux, cached: boolean, keep: (text: string) => void) {
+    super(target, detected, cached, keep)
+    this.kernel = detected.kernel
+  }
+
+  openSpace(dtb: number): AddressSpace {
+    const { paging: mode, dtb: kernelDtb } = this.kernel
+    return openAddressSpace(this.memory, { mode, dtb, kernelDtb, absent: absentOf(mode) })
+  }
+}
+
+class WindowsTarget extends DetectedTarget implements FoundWindows {
+  readonly family = 'windows'
+  readonly kernel: WindowsKernel
+
+  constructor(target: Target, detected: DetectedWindows, cached: boolean, keep: (text: string) => void) {
+    super(target, detected, cached, keep)
+    this.kernel = detected.kernel
+  }
+
+  openSpace(dtb: number): AddressSpace {
+    return openWindowsSpace(this.memory, this.kernel, dtb)
+  }
+}
+
+/**
+ * The address space under a top table of a Windows guest, with entries of Windows' own kinds understood.
+ * @throws VmsiftError `not-supported` for a dump that holds virtual memory only.
+ */
+export function openWindowsSpace(memory: PhysicalMemory, kernel: WindowsKernel, dtb: number): AddressSpace {
+  const { paging: mode, dtb: kernelDtb, absent } = kernel
+  if (mode === undefined)
+    throw new VmsiftError(
+      'not-supported',
+      "this dump holds pieces of the kernel's virtual memory only: it has no page tables, and no memory of processes",
+    )
+  return openAddressSpace(memory, { mode, dtb, kernelDtb, absent })
 }

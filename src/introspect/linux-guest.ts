@@ -1,5 +1,5 @@
 /** A Linux guest that was found, and everything that can be asked of it by address, symbol, pid or page table. */
-import type { Guest } from '../coordinator/guest.js'
+import type { FoundLinux } from '../coordinator/guest.js'
 import { hex } from '../core/address.js'
 import { VmsiftError } from '../core/errors.js'
 import { isWritable, type PhysicalMemory } from '../core/memory.js'
@@ -35,6 +35,7 @@ export type Space =
 
 /** Lists and reads of one guest. Everything is read when it is asked for; only the list of processes is kept. */
 export class LinuxGuest implements Disposable {
+  readonly family = 'linux'
   readonly kernel: LinuxKernel
   /** Guest physical memory at the guest's own addresses. */
   readonly memory: PhysicalMemory
@@ -42,12 +43,12 @@ export class LinuxGuest implements Disposable {
   readonly kernelSpace: AddressSpace
   /** What `--base` should have been: not 0 only for a raw image whose guest says that it begins elsewhere. */
   readonly base: number
-  readonly #guest: Guest
+  readonly #guest: FoundLinux
   #processes: Listing<LinuxProcess> | undefined
   #swap: Swap | undefined
   #pageCache: PageCache | undefined
 
-  constructor(guest: Guest) {
+  constructor(guest: FoundLinux) {
     this.#guest = guest
     this.kernel = guest.kernel
     this.memory = guest.memory

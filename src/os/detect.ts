@@ -6,14 +6,16 @@ import { isStillThere, type OpenedLinux, openLinux } from './linux/detect/open.j
 import { decodeRecord, encodeRecord } from './linux/detect/record-json.js'
 import { tablesOf } from './linux/detect/symbol-file.js'
 import type { LinuxKernel } from './linux/kernel.js'
+import { findWindows, findWindowsAtOnce } from './windows/detect/find.js'
+import { type OpenedWindows, openWindows, recordedImage } from './windows/detect/open.js'
+import { decodeWindowsRecord, encodeWindowsRecord } from './windows/detect/record.js'
+import type { WindowsKernel } from './windows/kernel.js'
 
 /** What is known before looking at memory, all of it optional. */
 export type GuestHints = LinuxHints
 
-/** A system that was recognised. */
-export interface DetectedGuest {
-  readonly family: 'linux'
-  readonly kernel: LinuxKernel
+/** What every family has. */
+interface Detected {
   /** Added to the gpas of the memory that was given: not 0 only with `hints.openBase`, and then proved by the guest's tables. */
   readonly base: number
   /** What a later run needs to have all this at once (`reopenGuest`), with what was asked meanwhile. */
@@ -22,13 +24,34 @@ export interface DetectedGuest {
   changed(): boolean
 }
 
+export interface DetectedLinux extends Detected {
+  readonly family: 'linux'
+  readonly kernel: LinuxKernel
+}
+
+export interface DetectedWindows extends Detected {
+  readonly family: 'windows'
+  readonly kernel: WindowsKernel
+}
+
+/** A system that was recognised. */
+export type DetectedGuest = DetectedLinux | DetectedWindows
+
 /**
  * Looks for a system; undefined when none is recognised. Never throws for what stands in memory.
  * @throws VmsiftError `bad-argument` when the symbol file is another kernel's.
  */
 export function detectGuest(memory: PhysicalMemory, hints: GuestHints = {}): DetectedGuest | undefined {
-  const found = findLinux(memory, hints)
-  return found === undefined ? undefined : linuxGuest(memory, found, true)
+  // what costs no search comes first; a file says for which family it is
+  const { file } = hints
+  const windows = file?.banner === undefined
+  const linux = file?.pdb === undefined
+  const told = windows ? findWindowsAtOnce(memory, hints) : undefined
+  if (told !== undefined) return windowsGuest(told, true)
+  const found = linux ? findLinux(memory, hints) : undefined
+  if (found !== undefined) return linuxGuest(memory, found, true)
+  const searched = windows && hints.architecture !== 'aarch64' ? findWindows(memory, hints) : undefined
+  return searched === undefined ? undefined : windowsGuest(searched, true)
 }
 
 /** Releases of kernels whose banner stands in memory, the first first: what a symbol file is chosen by where nothing else tells. */
@@ -45,6 +68,14 @@ export function reopenGuest(
   text: string,
   hints: Pick<GuestHints, 'openBase' | 'file'> = {},
 ): DetectedGuest | undefined {
+  return reopenLinux(memory, text, hints) ?? reopenWindows(memory, text, hints)
+}
+
+function reopenLinux(
+  memory: PhysicalMemory,
+  text: string,
+  hints: Pick<GuestHints, 'openBase' | 'file'>,
+): DetectedGuest | undefined {
   const kept = decodeRecord(text)
   if (kept === undefined) return undefined
   const record = { ...kept, base: kept.base - startOf(memory) }
@@ -57,12 +88,25 @@ export function reopenGuest(
   return linuxGuest(memory, openLinux(memory, rest, tablesOf(file, record, undefined)), false)
 }
 
+function reopenWindows(
+  memory: PhysicalMemory,
+  text: string,
+  { file }: Pick<GuestHints, 'file'>,
+): DetectedGuest | undefined {
+  const record = decodeWindowsRecord(text)
+  const image = record === undefined ? undefined : recordedImage(memory, record)
+  if (record === undefined || image === undefined) return undefined
+  // the file's names go before what was found without it
+  const kept = file === undefined ? record : { ...record, places: {} }
+  return windowsGuest(openWindows(memory, kept, image, file), false)
+}
+
 /** What a record's base counts from, so that it serves whichever base the image is opened at. */
 function startOf(memory: PhysicalMemory): number {
   return memory.runs[0]?.gpa ?? 0
 }
 
-function linuxGuest(memory: PhysicalMemory, opened: OpenedLinux, fresh: boolean): DetectedGuest {
+function linuxGuest(memory: PhysicalMemory, opened: OpenedLinux, fresh: boolean): DetectedLinux {
   return {
     family: 'linux',
     kernel: opened.kernel,
@@ -71,6 +115,16 @@ function linuxGuest(memory: PhysicalMemory, opened: OpenedLinux, fresh: boolean)
       const record = opened.record()
       return encodeRecord({ ...record, base: record.base + startOf(memory) })
     },
+    changed: () => fresh || opened.learnt() > 0,
+  }
+}
+
+function windowsGuest(opened: OpenedWindows, fresh: boolean): DetectedWindows {
+  return {
+    family: 'windows',
+    kernel: opened.kernel,
+    base: 0,
+    record: () => encodeWindowsRecord(opened.record()),
     changed: () => fresh || opened.learnt() > 0,
   }
 }

@@ -4,7 +4,14 @@ import type { GapReason, PhysicalMemory } from '../core/memory.js'
 import { type AbsentDecoderName, absentDecoder } from '../paging/absent.js'
 import { collectExtents } from '../paging/collect-extents.js'
 import type { PagingMode } from '../paging/mode.js'
-import { DEMAND_ZERO, FRAME_OUTSIDE, MAPPED, SWAPPED, TABLE_OUTSIDE, TABLE_UNREADABLE } from '../paging/outcome.js'
+import {
+  DEMAND_ZERO,
+  FRAME_OUTSIDE,
+  MAPPED,
+  SWAPPED,
+  TABLE_OUTSIDE,
+  TABLE_UNREADABLE,
+} from '../paging/outcome.js'
 import { tableBase } from '../paging/table-base.js'
 import { TableCache } from '../paging/table-cache.js'
 import { vpnOf } from '../paging/translation.js'

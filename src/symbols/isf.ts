@@ -5,7 +5,8 @@
 import { VmsiftError } from '../core/errors.js'
 import type { TypeTable } from './contract.js'
 import { IsfTypes } from './isf-types.js'
-import { isRecord, own } from './json-record.js'
+import { isRecord, own, ownCount, ownString } from './json-record.js'
+import type { PdbIdentity } from './load.js'
 import type { PackedSymbols } from './packed-symbols.js'
 import { SymbolPacker } from './symbol-packer.js'
 import type { SymbolFileOptions } from './system-map.js'
@@ -16,6 +17,8 @@ export interface Isf {
   readonly types: TypeTable
   /** `Linux version ...` of the kernel it was made for, where the file carries it. */
   readonly banner: string | undefined
+  /** The PDB it was made from, of a Windows kernel. */
+  readonly pdb: PdbIdentity | undefined
 }
 
 /** V8 allows strings of 2^29 characters. */
@@ -31,8 +34,12 @@ const LONG_ADDRESS = /("address"\s*:\s*)(\d{15,20})(?=\s*[,}])/g
  * @throws VmsiftError `image-corrupt` when it is no JSON, or not an ISF.
  */
 export function parseIsf(bytes: Uint8Array, options: SymbolFileOptions = {}): Isf {
+  return isfOf(parseJson(bytes, options.name ?? 'ISF'), options)
+}
+
+/** As `parseIsf`, of what the JSON holds. */
+export function isfOf(root: unknown, options: SymbolFileOptions = {}): Isf {
   const name = options.name ?? 'ISF'
-  const root = parseJson(bytes, name)
   const symbols = isRecord(root) ? own(root, 'symbols') : undefined
   const userTypes = isRecord(root) ? own(root, 'user_types') : undefined
   if (!isRecord(root) || !isRecord(symbols) || !isRecord(userTypes))
@@ -52,10 +59,30 @@ export function parseIsf(bytes: Uint8Array, options: SymbolFileOptions = {}): Is
     symbols: packer.finish('isf').shifted(options.kaslrOffset ?? 0n, LOWEST_IMAGE),
     types: new IsfTypes(root, userTypes),
     banner: bannerOf(own(symbols, 'linux_banner')),
+    pdb: pdbOf(root),
   }
 }
 
-function parseJson(bytes: Uint8Array, name: string): unknown {
+/** `metadata.windows.pdb`. */
+function pdbOf(root: Readonly<Record<string, unknown>>): PdbIdentity | undefined {
+  const metadata = own(root, 'metadata')
+  const windows = isRecord(metadata) ? own(metadata, 'windows') : undefined
+  const pdb = isRecord(windows) ? own(windows, 'pdb') : undefined
+  if (!isRecord(pdb)) return undefined
+  const guid = ownString(pdb, 'GUID')
+  if (guid === undefined || !/^[0-9a-f]{32}$/i.test(guid)) return undefined
+  return {
+    name: ownString(pdb, 'database')?.slice(0, 260) ?? '',
+    guid: guid.toUpperCase(),
+    age: ownCount(pdb, 'age') ?? 0,
+  }
+}
+
+/**
+ * The JSON of a symbol file.
+ * @throws VmsiftError `image-corrupt` when it is none, or too large.
+ */
+export function parseJson(bytes: Uint8Array, name: string): unknown {
   if (bytes.length > MAX_JSON_BYTES)
     throw new VmsiftError(
       'image-corrupt',

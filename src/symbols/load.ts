@@ -6,7 +6,8 @@ import { VmsiftError } from '../core/errors.js'
 import { btfSections } from './btf-blob.js'
 import { parseBtf } from './btf-types.js'
 import type { Provenance, SymbolTable, TypeTable } from './contract.js'
-import { parseIsf } from './isf.js'
+import { isfOf, parseJson } from './isf.js'
+import { isRekallProfile, parseRekall } from './rekall.js'
 import { looksLikeSystemMap, parseSystemMap, type SymbolFileOptions } from './system-map.js'
 import { decompressXz, isXz } from './xz.js'
 
@@ -17,12 +18,22 @@ export interface SymbolFile {
   readonly types?: TypeTable
   /** `Linux version ...` of the kernel it is for, where the file tells. */
   readonly banner?: string
+  /** The PDB that it was made from, where the file tells: a Windows kernel's. Addresses are then relative to the image. */
+  readonly pdb?: PdbIdentity
+}
+
+/** What tells a PDB from every other. */
+export interface PdbIdentity {
+  readonly name: string
+  /** 32 upper case hexadecimal digits. */
+  readonly guid: string
+  readonly age: number
 }
 
 const MAX_FILE_BYTES = 512 << 20
 
 /**
- * Reads a System.map, what /proc/kallsyms prints, an ISF JSON (also .xz), or a raw BTF blob (/sys/kernel/btf/vmlinux). Addresses are
+ * Reads a System.map, what /proc/kallsyms prints, an ISF JSON (also .xz), a Rekall profile, or a raw BTF blob (/sys/kernel/btf/vmlinux). Addresses are
  * moved by `kaslrOffset`, save those of a kallsyms text, which are the running kernel's already.
  * @throws VmsiftError `target-not-found`, `target-unreadable`, `target-unsupported` when it is none of these, `image-corrupt`.
  */
@@ -48,12 +59,20 @@ export function parseSymbolFile(bytes: Uint8Array, options: SymbolFileOptions = 
     return { source: symbols.source, symbols }
   }
   if (looksLikeJson(bytes)) {
-    const { symbols, types, banner } = parseIsf(bytes, options)
-    return { source: symbols.source, symbols, types, ...(banner === undefined ? {} : { banner }) }
+    const root = parseJson(bytes, name)
+    if (isRekallProfile(root)) return parseRekall(root, name)
+    const { symbols, types, banner, pdb } = isfOf(root, { ...options, name })
+    return {
+      source: symbols.source,
+      symbols,
+      types,
+      ...(banner === undefined ? {} : { banner }),
+      ...(pdb === undefined ? {} : { pdb }),
+    }
   }
   throw new VmsiftError(
     'target-unsupported',
-    `${name} is no symbol file: give a System.map, an ISF JSON (or .json.xz), or a BTF blob`,
+    `${name} is no symbol file: give a System.map, an ISF JSON (or .json.xz), a Rekall profile, or a BTF blob`,
   )
 }
 

@@ -23,18 +23,20 @@ export interface KernelPlace {
 
 /** Places that the lists start from; absent where nothing tells them. */
 export interface KernelPlaces {
+  /** EPROCESS of the process that ran when a triage dump was written. */
+  readonly currentProcess?: KernelPlace | undefined
   /** EPROCESS of System. */
-  readonly systemProcess?: KernelPlace
+  readonly systemProcess?: KernelPlace | undefined
   /** Head of the list of processes. */
-  readonly processHead?: KernelPlace
+  readonly processHead?: KernelPlace | undefined
   /** Head of the list of loaded modules. */
-  readonly moduleHead?: KernelPlace
+  readonly moduleHead?: KernelPlace | undefined
   /** The pointer to the table of process and thread ids. */
-  readonly cidTable?: KernelPlace
+  readonly cidTable?: KernelPlace | undefined
   /** KdDebuggerDataBlock. */
-  readonly kdbg?: KernelPlace
+  readonly kdbg?: KernelPlace | undefined
   /** Array of object types by index. */
-  readonly typeTable?: KernelPlace
+  readonly typeTable?: KernelPlace | undefined
 }
 
 /** A way of finding a kernel, and whether it led to this one. */
@@ -45,7 +47,22 @@ export interface FoundBy {
   readonly detail: string
 }
 
-export type FindingWay = 'dump' | 'registers' | 'low-stub' | 'self-map' | 'kpcr' | 'kdbg' | 'process' | 'image'
+export type FindingWay =
+  | 'dump'
+  | 'registers'
+  | 'low-stub'
+  | 'self-map'
+  | 'kpcr'
+  | 'kdbg'
+  | 'process'
+  | 'image'
+
+/** A module that a dump's header lists. */
+export interface DumpModule {
+  readonly name: string
+  readonly base: bigint
+  readonly size: number
+}
 
 export interface WindowsKernel {
   readonly architecture: Architecture
@@ -67,7 +84,11 @@ export interface WindowsKernel {
   /** Reads through the kernel's own tables. */
   readonly memory: VirtualMemory
   readonly places: KernelPlaces
+  /** Modules as a dump's header lists them, for where the kernel's own list is not in the dump. */
+  readonly dumpModules?: readonly DumpModule[]
   readonly foundBy: readonly FoundBy[]
+  /** Without it, facts: what code, tables and data told. */
+  readonly symbolFile: boolean
   /** Where each member of the structures came from. */
   readonly origins: readonly LayoutOrigin[]
   /** Facts that contradict each other, one line each. */

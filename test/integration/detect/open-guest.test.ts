@@ -14,6 +14,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { DetectionCache } from '../../../src/coordinator/detection-cache.js'
 import { type Guest, openGuest } from '../../../src/coordinator/guest.js'
 import { openTarget } from '../../../src/coordinator/target.js'
+import type { LinuxKernel } from '../../../src/os/linux/kernel.js'
 
 const IMAGE = fileURLToPath(new URL('../../../examples/guest.kdump', import.meta.url))
 
@@ -113,9 +114,9 @@ describe('opening the guest of an image', () => {
   it('refuses a symbol file of another kernel, and fills in from one that fits', async () => {
     using target = await openTarget(image)
     using guest = await openGuest(target, { cache: NONE })
-    const symbols = guest!.kernel.symbols
+    const { symbols, kaslrOffset } = guest!.kernel as LinuxKernel
     const linked = (name: string, by = 0n) =>
-      `${(symbols.addressOf(name)! - guest!.kernel.kaslrOffset + by).toString(16)} T ${name}`
+      `${(symbols.addressOf(name)! - kaslrOffset + by).toString(16)} T ${name}`
     const path = join(folder, 'System.map-6.1.0-56-cloud-amd64')
     const names = ['_text', '_stext', 'schedule', 'do_exit', 'vfs_read']
     writeFileSync(
@@ -125,9 +126,7 @@ describe('opening the guest of an image', () => {
     for (const choice of [path, folder]) {
       using other = await openTarget(image)
       using filled = await openGuest(other, { symbols: choice, cache: NONE })
-      expect(filled?.kernel.symbols.addressOf('only_in_the_file')).toBe(
-        0xffff_ffff_8200_0000n + guest!.kernel.kaslrOffset,
-      )
+      expect(filled?.kernel.symbols.addressOf('only_in_the_file')).toBe(0xffff_ffff_8200_0000n + kaslrOffset)
       expect(filled?.kernel.symbols.size).toBe(symbols.size)
     }
     process.env['VMSIFT_SYMBOLS'] = path

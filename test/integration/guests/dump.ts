@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { afterAll, beforeAll, describe } from 'vitest'
 import { DetectionCache } from '../../../src/coordinator/detection-cache.js'
-import { type Guest, openGuest } from '../../../src/coordinator/guest.js'
+import { type FoundLinux, openGuest } from '../../../src/coordinator/guest.js'
 import { openTarget, type Target } from '../../../src/coordinator/target.js'
 import type { LinuxProcess } from '../../../src/os/linux/processes.js'
 import { processes } from '../../../src/os/linux/processes.js'
@@ -39,7 +39,7 @@ export interface OpenDump {
   readonly dir: string
   readonly truth: StoredTruth
   readonly target: Target
-  readonly guest: Guest
+  readonly guest: FoundLinux
   /** What vmsift lists, by pid. */
   readonly found: ReadonlyMap<number, LinuxProcess>
   pages(): Iterable<PageRecord>
@@ -75,7 +75,7 @@ export function useDump(): () => OpenDump {
     cache = mkdtempSync(join(tmpdir(), 'vmsift-guests-'))
     const target = await openTarget(join(dumpDir(), 'elf.core'))
     const guest = await openGuest(target, { cache: new DetectionCache(cache) })
-    if (guest === undefined) throw new Error('no guest was recognised in elf.core')
+    if (guest?.family !== 'linux') throw new Error('no Linux guest was recognised in elf.core')
     const listed = processes(guest.kernel, guest.memory)
     dump = {
       dir: dumpDir(),

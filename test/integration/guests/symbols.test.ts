@@ -45,7 +45,7 @@ describeDump('symbols and modules', () => {
     expect(bare?.kernel.release).toBe(truth.release)
     expect(bare?.kernel.dtb).toBe(guest.kernel.dtb)
     expect(bare?.kernel.kernelBase).toBe(guest.kernel.kernelBase)
-    expect(bare?.kernel.paging.name).toBe(guest.kernel.paging.name)
+    expect(bare?.kernel.paging?.name).toBe(guest.kernel.paging.name)
     expect(bare?.base).toBe(guest.kernel.architecture === 'aarch64' ? 0x4000_0000 : 0)
   })
 

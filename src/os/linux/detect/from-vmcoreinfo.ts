@@ -9,9 +9,9 @@ import {
   physicalReader,
 } from '../../../symbols/kallsyms-search.js'
 import { kallsymsTables, MAX_VMCOREINFO_BYTES, parseVmcoreinfo } from '../../../symbols/vmcoreinfo.js'
+import { Budget } from '../../search/budget.js'
 import { isMemory, readPhysical } from '../../search/physical.js'
 import { sweep } from '../../search/sweep.js'
-import { Budget } from './budget.js'
 import { type Candidate, holds, kernelSpace } from './candidate.js'
 import { locatedKallsyms } from './from-kallsyms.js'
 import { basesFor } from './known-bases.js'

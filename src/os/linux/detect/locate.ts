@@ -1,7 +1,7 @@
 /** Finding a kernel's page tables and symbols: from VMCOREINFO where there is one, else from kallsyms, each proved by the tables. */
 import type { MemoryRun, PhysicalMemory } from '../../../core/memory.js'
+import { Budget } from '../../search/budget.js'
 import { sweep } from '../../search/sweep.js'
-import { Budget } from './budget.js'
 import { fromTokens } from './from-kallsyms.js'
 import { imageRanges, isRunning, without } from './from-registers.js'
 import { fromVmcoreinfo, textAt } from './from-vmcoreinfo.js'

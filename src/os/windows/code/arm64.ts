@@ -1,5 +1,13 @@
 /** Accessors in A64 code (Arm ARM C4, C6): ldr and add with immediates, mov, ret. */
-import { type Access, accessOf, type CodeFetch, loaded, MAX_INSTRUCTIONS, moved, type Value } from './accessor.js'
+import {
+  type Access,
+  accessOf,
+  type CodeFetch,
+  loaded,
+  MAX_INSTRUCTIONS,
+  moved,
+  type Value,
+} from './accessor.js'
 
 const MAX_JUMPS = 4
 /** x18 holds the processor's block (KPCR) in kernel mode. */

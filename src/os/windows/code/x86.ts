@@ -80,7 +80,7 @@ class Decoder {
 
   /** At the end of a page whose successor is not in memory. */
   #shorter(): Uint8Array | undefined {
-    for (const length of [8, 4, 2, 1]) {
+    for (let length = MAX_BYTES - 1; length > 0; length--) {
       const code = this.#fetch(this.#offset, length)
       if (code !== undefined) return code
     }
@@ -155,6 +155,7 @@ class Decoder {
       case 0xe9:
         return this.#jump(this.#signed32())
       case 0x85:
+        return this.#look()
       case 0x84:
       case 0x39:
       case 0x3b:
@@ -266,6 +267,14 @@ class Decoder {
     return 'next'
   }
 
+  /** A test of a register: of what was loaded there, where the result is not in the usual place yet. */
+  #look(): Step {
+    const { register, operand } = this.#operand()
+    const same = operand.kind === 'register' && operand.index === register
+    const access = accessOf(this.#registers[RAX], false)
+    return { done: access ?? (same ? accessOf(this.#registers[register], false) : undefined) }
+  }
+
   #clear(): Step {
     const { register, operand } = this.#operand()
     if (operand.kind !== 'register') return UNKNOWN
@@ -300,7 +309,8 @@ class Decoder {
       if (this.#wide) return { register, operand: this.#skipped(4) }
       absolute = true
     } else base = this.#registers[low | ((this.#rex & 1) << 3)]
-    if (absolute) return { register, operand: { kind: 'memory', address: undefined, absolute: this.#signed32() } }
+    if (absolute)
+      return { register, operand: { kind: 'memory', address: undefined, absolute: this.#signed32() } }
     const displacement = mode === 1 ? this.#signed8() : mode === 2 ? this.#signed32() : 0
     const address = base === undefined ? undefined : { ...base, add: base.add + displacement, bytes: 0 }
     return { register, operand: { kind: 'memory', address } }

@@ -8,7 +8,15 @@ import type { FactTypes } from './facts.js'
 import { isAtLeast, type WindowsVersion } from './version.js'
 
 /** What a member is: its bytes, a pointer, a list entry, a counted string, or bits of a word. */
-type Kind = 1 | 2 | 4 | 8 | 'pointer' | 'list' | 'string' | readonly [bytes: 4 | 8, first: number, count: number]
+type Kind =
+  | 1
+  | 2
+  | 4
+  | 8
+  | 'pointer'
+  | 'list'
+  | 'string'
+  | readonly [bytes: 4 | 8, first: number, count: number]
 
 /** Offset on 32 bits, on 64 bits (undefined: not there), and what it is. */
 type Entry = readonly [narrow: number | undefined, wide: number | undefined, kind: Kind]
@@ -32,7 +40,10 @@ const ALWAYS: Readonly<Record<string, Structure>> = {
     ProcessParameters: [0x10, 0x20, 'pointer'],
   },
   _PEB_LDR_DATA: { InLoadOrderModuleList: [0xc, 0x10, 'list'] },
-  _RTL_USER_PROCESS_PARAMETERS: { ImagePathName: [0x38, 0x60, 'string'], CommandLine: [0x40, 0x70, 'string'] },
+  _RTL_USER_PROCESS_PARAMETERS: {
+    ImagePathName: [0x38, 0x60, 'string'],
+    CommandLine: [0x40, 0x70, 'string'],
+  },
   _FILE_OBJECT: {
     Type: [0, 0, 2],
     Size: [2, 2, 2],
@@ -132,18 +143,36 @@ function vadSince81(firstBit: number): Readonly<Record<string, Structure>> {
   }
 }
 
-/** Adds what this version's structures look like. */
+/** `_EPROCESS.UniqueProcessId` of 5.1, and of 5.2 without a service pack. */
+const EARLY_52_ID = 0x84
+
+/** Adds what this version's structures look like; of the process structure what is known must be in `facts` already. */
 export function addConstants(facts: FactTypes, version: WindowsVersion): void {
+  // 5.2 without a service pack has the processes and the VADs of 5.1
+  const early =
+    version.machine === 'x86' && facts.member('_EPROCESS', 'UniqueProcessId')?.offset === EARLY_52_ID
   const wide = version.machine !== 'x86'
   const add = (structures: Readonly<Record<string, Structure>>) => addAll(facts, structures, wide)
   const seven = isAtLeast(version, 6, 1)
   add(ALWAYS)
   add(seven ? OBJECTS_SINCE_7 : OBJECTS_BEFORE_7)
   add({ _HANDLE_TABLE: isAtLeast(version, 6, 2) ? HANDLES_SINCE_8 : HANDLES_BEFORE_8 })
-  add({ _CONTROL_AREA: { FilePointer: [controlAreaFile(version), seven || isAtLeast(version, 6, 0) ? 0x40 : 0x38, 'pointer'] } })
+  add({
+    _CONTROL_AREA: {
+      FilePointer: [controlAreaFile(version), seven || isAtLeast(version, 6, 0) ? 0x40 : 0x38, 'pointer'],
+    },
+  })
   facts.size('_HANDLE_TABLE_ENTRY', wide ? 16 : 8)
-  add(vadOf(version))
+  add(early ? VAD_XP : vadOf(version))
   facts.add('_EPROCESS', 'Pcb.DirectoryTableBase', member(wide ? 0x28 : 0x18, 'pointer', wide), 'structure')
+  const root = facts.member('_EPROCESS', 'VadRoot')
+  if (root !== undefined && !early && vadRootIsTable(version))
+    facts.add(
+      '_EPROCESS',
+      'VadRoot.BalancedRoot.RightChild',
+      member(root.offset + 2 * (wide ? 8 : 4), 'pointer', wide),
+      'structure',
+    )
 }
 
 function controlAreaFile(version: WindowsVersion): number {
@@ -197,4 +226,9 @@ export function member(offset: number, kind: Kind, wide: boolean): Member {
     bytes: Math.ceil(((first % 8) + count) / 8),
     bits: { first: first % 8, count },
   }
+}
+
+/** What the root of the VADs is: a node's address, or an AVL table whose first node's right child is the topmost one. */
+function vadRootIsTable(version: WindowsVersion): boolean {
+  return isAtLeast(version, 5, 2) && !isAtLeast(version, 6, 3)
 }

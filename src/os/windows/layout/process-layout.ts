@@ -11,7 +11,7 @@ import { presentBytes } from '../pe/image.js'
 import { type ProcessRow, rowsFor } from './by-build.js'
 import { member } from './constants.js'
 import type { FactTypes } from './facts.js'
-import { isAtLeast, type WindowsMachine, type WindowsVersion } from './version.js'
+import type { WindowsMachine, WindowsVersion } from './version.js'
 
 /** An accessor and the member it gives: by the last step from the argument, or the first one where it follows what it finds. */
 interface Accessor {
@@ -40,7 +40,13 @@ const ACCESSORS: readonly Accessor[] = [
     kind: 'load',
     bytes: 0,
   },
-  { name: 'PsGetProcessSectionBaseAddress', type: PROCESS, member: 'SectionBaseAddress', kind: 'load', bytes: 0 },
+  {
+    name: 'PsGetProcessSectionBaseAddress',
+    type: PROCESS,
+    member: 'SectionBaseAddress',
+    kind: 'load',
+    bytes: 0,
+  },
   { name: 'PsGetProcessCreateTimeQuadPart', type: PROCESS, member: 'CreateTime', kind: 'load', bytes: 8 },
   { name: 'PsGetProcessExitTime', type: PROCESS, member: 'ExitTime', kind: 'load', root: 'thread', bytes: 8 },
   { name: 'PsGetProcessExitStatus', type: PROCESS, member: 'ExitStatus', kind: 'load', bytes: 4 },
@@ -59,7 +65,11 @@ const ACCESSORS: readonly Accessor[] = [
 const MAX_OFFSET = 0x2000
 
 /** What an accessor's code says; undefined where it is not in memory, or no such code. */
-export function readAccessor(memory: VirtualMemory, machine: WindowsMachine, address: bigint): Access | undefined {
+export function readAccessor(
+  memory: VirtualMemory,
+  machine: WindowsMachine,
+  address: bigint,
+): Access | undefined {
   const fetch = (offset: number, length: number) => presentBytes(memory, address + BigInt(offset), length)
   return machine === 'arm64' ? decodeArm64(fetch) : decodeX86(fetch, machine === 'x64' ? 64 : 32)
 }
@@ -112,8 +122,11 @@ export function addTable(facts: FactTypes, version: WindowsVersion): string[] {
   const disagreements: string[] = []
   const rows = rowsFor(version.machine, version.build)
   const own = rows.filter(({ builds }) => version.build >= builds[0] && version.build <= builds[1])
-  const row = own.find(each => conflicts(facts, each).length === 0) ?? rows.find(each => conflicts(facts, each).length === 0)
-  if (row !== undefined && (own.includes(row) || agreements(facts, row) >= 3)) addRow(facts, row, version, own.includes(row))
+  const row =
+    own.find(each => conflicts(facts, each).length === 0) ??
+    rows.find(each => conflicts(facts, each).length === 0)
+  if (row !== undefined && (own.includes(row) || agreements(facts, row) >= 3))
+    addRow(facts, row, version, own.includes(row))
   const wrong = own[0]
   if (row === undefined || !own.includes(row))
     for (const line of wrong === undefined ? [] : conflicts(facts, wrong)) disagreements.push(line)
@@ -131,7 +144,9 @@ function conflicts(facts: FactTypes, row: ProcessRow): string[] {
     const told = facts.member(PROCESS, name)
     if (told === undefined || told.offset === offset) return []
     const from = facts.from(PROCESS, name) ?? ''
-    return [`_EPROCESS.${name}: 0x${told.offset.toString(16)} by ${from}, 0x${offset.toString(16)} by the table`]
+    return [
+      `_EPROCESS.${name}: 0x${told.offset.toString(16)} by ${from}, 0x${offset.toString(16)} by the table`,
+    ]
   })
 }
 
@@ -152,7 +167,13 @@ function addRow(facts: FactTypes, row: ProcessRow, version: WindowsVersion, own:
     else if (name === 'ActiveThreads') facts.add(PROCESS, name, { offset, bytes: 4 }, from)
     else if (name === 'ThreadListHead') facts.add(PROCESS, name, member(offset, 'list', wide), from)
     // since 10586 the member is a structure's address, not the 32-bit PEB's
-    else facts.add(PROCESS, name === 'WoW64Process' ? 'Wow64Process' : name, member(offset, 'pointer', wide), from)
+    else
+      facts.add(
+        PROCESS,
+        name === 'WoW64Process' ? 'Wow64Process' : name,
+        member(offset, 'pointer', wide),
+        from,
+      )
   }
   facts.add(
     PROCESS,
@@ -160,10 +181,4 @@ function addRow(facts: FactTypes, row: ProcessRow, version: WindowsVersion, own:
     member(row.UniqueProcessId + (wide ? 8 : 4), 'list', wide),
     'follows UniqueProcessId',
   )
-}
-
-/** What the root of the VADs is: a node's address, or an AVL table whose first node's right child is the topmost one. */
-export function vadRootIsTable(version: WindowsVersion): boolean {
-  // 5.2 without a service pack, which has the older tree, is told by its layout
-  return isAtLeast(version, 5, 2) && !isAtLeast(version, 6, 3)
 }

@@ -25,6 +25,10 @@ export function versionOfBuild(build: number): { readonly major: number; readonl
 }
 
 /** Whether the kernel is of this version or a later one. */
-export function isAtLeast({ major, minor }: WindowsVersion, wantedMajor: number, wantedMinor: number): boolean {
+export function isAtLeast(
+  { major, minor }: WindowsVersion,
+  wantedMajor: number,
+  wantedMinor: number,
+): boolean {
   return major > wantedMajor || (major === wantedMajor && minor >= wantedMinor)
 }

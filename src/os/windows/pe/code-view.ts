@@ -38,7 +38,11 @@ export function parseCodeView(record: Buffer): CodeView | undefined {
   if (record.length < 25 || record.toString('latin1', 0, 4) !== 'RSDS') return undefined
   const end = record.indexOf(0, 24)
   const path = record.toString('latin1', 24, end < 0 ? record.length : end)
-  const word = (at: number, bytes: number) => record.readUIntLE(at, bytes).toString(16).padStart(bytes * 2, '0')
+  const word = (at: number, bytes: number) =>
+    record
+      .readUIntLE(at, bytes)
+      .toString(16)
+      .padStart(bytes * 2, '0')
   const guid = word(4, 4) + word(8, 2) + word(10, 2) + record.toString('hex', 12, 20)
   return { pdb: path.replace(/^.*[\\/]/, ''), guid: guid.toUpperCase(), age: record.readUInt32LE(20) }
 }

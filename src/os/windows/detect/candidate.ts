@@ -1,0 +1,58 @@
+/** Where a Windows kernel may be, before its own page tables and its image proved it. */
+import type { PhysicalMemory } from '../../../core/memory.js'
+import type { AbsentDecoderName } from '../../../paging/absent.js'
+import { type AddressSpace, openAddressSpace } from '../../../paging/address-space.js'
+import type { PagingMode } from '../../../paging/mode.js'
+import { PAGING_MODES } from '../../../paging/modes.js'
+import type { FindingWay } from '../kernel.js'
+
+/** A top table that may be one of a Windows guest's. */
+export interface Candidate {
+  readonly mode: PagingMode
+  /** gpa of the top table. */
+  readonly dtb: number
+  readonly way: FindingWay
+  /** An address in the kernel's image. */
+  readonly inside?: bigint
+}
+
+/** First address of the kernel's half of 32-bit Windows; with /3GB it starts later, and the user's half ends later. */
+const KERNEL_START_32 = 0x8000_0000n
+
+/** Paging modes as Windows splits their addresses. */
+export const WINDOWS_MODES: readonly PagingMode[] = PAGING_MODES.map(mode =>
+  mode.vaBits === 32 ? { ...mode, userEnd: KERNEL_START_32, kernelStart: KERNEL_START_32 } : mode,
+)
+
+/** The mode of that name, as Windows splits its addresses. */
+export function windowsModeNamed(name: string): PagingMode | undefined {
+  return WINDOWS_MODES.find(mode => mode.name === name)
+}
+
+/** @throws Error for a name that is none: names here are this project's own. */
+export function windowsMode(name: 'ia32-pse' | 'pae' | '4-level' | 'la57' | 'aarch64-4k-48'): PagingMode {
+  const mode = windowsModeNamed(name)
+  if (mode === undefined) throw new Error(`no paging mode ${name}`)
+  return mode
+}
+
+/** Since this build the number of a page file stands elsewhere in entries. */
+const FILE_NUMBER_MOVED = 17134
+
+/** How Windows marks what is not present. `build` 0: not known. */
+export function windowsAbsent(mode: PagingMode, build: number): AbsentDecoderName {
+  if (mode.format === 'aarch64') return 'none'
+  if (mode.format === 'ia32') return 'windows-ia32'
+  const moved = build >= FILE_NUMBER_MOVED
+  if (mode.vaBits === 32) return moved ? 'windows-pae-file12' : 'windows-pae'
+  return moved ? 'windows-x86-64-file12' : 'windows-x86-64'
+}
+
+/** The address space under a candidate's table. */
+export function candidateSpace(
+  memory: PhysicalMemory,
+  { mode, dtb }: Pick<Candidate, 'mode' | 'dtb'>,
+  build = 0,
+): AddressSpace {
+  return openAddressSpace(memory, { mode, dtb, kernelDtb: dtb, absent: windowsAbsent(mode, build) })
+}

@@ -1,0 +1,253 @@
+/** Finding a Windows kernel in a guest's memory. */
+import { hex } from '../../../core/address.js'
+import type { Architecture } from '../../../core/architecture.js'
+import type { MemoryRun, PhysicalMemory } from '../../../core/memory.js'
+import { clipRuns } from '../../../core/runs.js'
+import type { ImageNotes } from '../../../formats/image.js'
+import type { SymbolFile } from '../../../symbols/load.js'
+import { Budget } from '../../search/budget.js'
+import { readPhysical } from '../../search/physical.js'
+import { sweep } from '../../search/sweep.js'
+import { StructReader } from '../../struct/reader.js'
+import type { FindingWay, FoundBy, KernelPlaces } from '../kernel.js'
+import { type Candidate, candidateSpace, windowsMode } from './candidate.js'
+import { crossCheckWays } from './cross-check.js'
+import { registerCandidates } from './from-registers.js'
+import { type KernelImage, kernelAround, kernelAt, kernelIn } from './kernel-image.js'
+import { type OpenedWindows, openWindows } from './open.js'
+import {
+  kpcr32At,
+  kpcr64At,
+  lowStubAt,
+  paeDirectories,
+  paeTopAt,
+  paeTopNeedle,
+  SYSTEM_BEFORE,
+  SYSTEM_NAME,
+  selfMap32,
+  selfMap64,
+  systemProcessAt,
+} from './shapes.js'
+
+/** What is known beside memory, all of it optional. */
+export interface WindowsHints {
+  readonly notes?: ImageNotes | undefined
+  readonly architecture?: Architecture | undefined
+  /** Symbols and types of a file. */
+  readonly file?: SymbolFile | undefined
+  /** Only these ways are gone; default all. */
+  readonly ways?: readonly FindingWay[]
+}
+
+const PAGE_BYTES = 4096
+const LOW_BYTES = 1 << 20
+/** Tables and structures that are tried in all. */
+const MAX_TRIED = 4096
+/** Page directories of PAE whose top table is looked for. */
+const MAX_PAE = 64
+const MAX_HITS_A_WINDOW = 1024
+
+/** What a header, the low stub and registers tell: no search. Undefined when none of them leads to a kernel. */
+export function findWindowsAtOnce(memory: PhysicalMemory, hints: WindowsHints): OpenedWindows | undefined {
+  const search = new Search(memory, hints)
+  for (const candidate of lowStubs(memory, hints)) {
+    const found = search.attempt(candidate)
+    if (found !== undefined) return found
+  }
+  for (const candidate of wanted(hints, 'registers') ? registerCandidates(memory, hints) : []) {
+    const found = search.attempt(candidate)
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+/** One pass over memory; undefined when no kernel is found. Never throws for what stands in memory. */
+export function findWindows(memory: PhysicalMemory, hints: WindowsHints): OpenedWindows | undefined {
+  return new Search(memory, hints).sweep()
+}
+
+function wanted({ ways }: WindowsHints, way: FindingWay): boolean {
+  return ways === undefined || ways.includes(way)
+}
+
+function* lowStubs(memory: PhysicalMemory, hints: WindowsHints): Generator<Candidate> {
+  if (!wanted(hints, 'low-stub')) return
+  for (let gpa = PAGE_BYTES; gpa < LOW_BYTES; gpa += PAGE_BYTES) {
+    const page = readPhysical(memory, gpa, 0x100)
+    const found = page === undefined ? undefined : lowStubAt(page)
+    if (found !== undefined) yield found
+  }
+}
+
+/** Tries candidates, each table once. */
+class Search {
+  readonly #memory: PhysicalMemory
+  readonly #hints: WindowsHints
+  readonly #budget = new Budget()
+  readonly #tried = new Set<string>()
+  readonly #pae: (readonly number[])[] = []
+
+  constructor(memory: PhysicalMemory, hints: WindowsHints) {
+    this.#memory = memory
+    this.#hints = hints
+  }
+
+  /** The kernel under this table, opened; undefined where there is none. */
+  attempt(candidate: Candidate): OpenedWindows | undefined {
+    const key = `${candidate.mode.name} ${candidate.dtb}`
+    if (this.#tried.has(key) || this.#tried.size >= MAX_TRIED) return undefined
+    this.#tried.add(key)
+    return this.#budget.spend(() => {
+      const image = this.#image(candidate)
+      const found = image === undefined ? undefined : this.#open(candidate, image)
+      if (found !== undefined || candidate.mode.name !== '4-level') return found
+      const la57 = { ...candidate, mode: windowsMode('la57') }
+      const wide = this.#image(la57)
+      return wide === undefined ? undefined : this.#open(la57, wide)
+    })
+  }
+
+  #image(candidate: Candidate): KernelImage | undefined {
+    const space = candidateSpace(this.#memory, candidate)
+    const near = candidate.inside === undefined ? undefined : kernelAround(space, candidate.inside)
+    return near ?? kernelIn(space)
+  }
+
+  #open(candidate: Candidate, image: KernelImage): OpenedWindows | undefined {
+    const { mode } = candidate
+    const { pe } = image
+    const record = {
+      mode,
+      dtb: candidate.dtb,
+      kernelBase: pe.base,
+      timestamp: pe.timestamp,
+      sizeBytes: pe.sizeBytes,
+      foundBy: [] as readonly FoundBy[],
+      places: {} as KernelPlaces,
+    }
+    const first = openWindows(this.#memory, record, image, undefined)
+    const system = systemTable(first)
+    if (system === undefined) return undefined
+    const dtb = this.#sameKernel(candidate, system, image) ? system : candidate.dtb
+    const final = { ...record, dtb, places: first.record().places }
+    const foundBy = [
+      { way: candidate.way, agrees: true, detail: `page table ${hex(candidate.dtb)}` },
+      ...crossCheckWays(this.#memory, candidate, { ...final, places: final.places }),
+    ]
+    const own =
+      dtb === candidate.dtb
+        ? image
+        : (kernelAt(candidateSpace(this.#memory, { mode, dtb }), pe.base) ?? image)
+    return openWindows(this.#memory, { ...final, foundBy }, own, this.#hints.file)
+  }
+
+  /** Whether the table of System maps the kernel where the candidate's does. */
+  #sameKernel(candidate: Candidate, dtb: number, image: KernelImage): boolean {
+    const [one, other] = [candidate.dtb, dtb].map(table =>
+      candidateSpace(this.#memory, { mode: candidate.mode, dtb: table }).translate(image.pe.base),
+    )
+    return one?.kind === 'mapped' && other?.kind === 'mapped' && one.gpa === other.gpa
+  }
+
+  sweep(): OpenedWindows | undefined {
+    return this.#sweepRuns(this.#memory.runs) ?? this.#sweepPae()
+  }
+
+  #sweepRuns(ranges: readonly MemoryRun[]): OpenedWindows | undefined {
+    let found: OpenedWindows | undefined
+    sweep(
+      this.#memory,
+      (bytes, gpa) => {
+        for (const candidate of this.#shapes(bytes, gpa)) found ??= this.attempt(candidate)
+        return found !== undefined
+      },
+      { overlap: SYSTEM_BEFORE, ranges },
+    )
+    return found
+  }
+
+  /** All candidates of a window: `bytes` may be overwritten once one is tried. */
+  #shapes(bytes: Buffer, gpa: number): Candidate[] {
+    const found: Candidate[] = []
+    const { architecture } = this.#hints
+    const narrow = architecture === undefined || architecture.startsWith('i386')
+    const wide = architecture === undefined || architecture.startsWith('x86_64')
+    const selfMaps = wanted(this.#hints, 'self-map')
+    const kpcrs = wanted(this.#hints, 'kpcr')
+    const words = wordsOf(bytes)
+    const first = (PAGE_BYTES - (gpa % PAGE_BYTES)) % PAGE_BYTES
+    for (
+      let at = first;
+      at + PAGE_BYTES <= bytes.length && found.length < MAX_HITS_A_WINDOW;
+      at += PAGE_BYTES
+    ) {
+      const word = at / 4
+      const page = gpa + at
+      if (selfMaps) {
+        const table =
+          (wide && selfMap64(words, word, page)) || (narrow && selfMap32(words, word, page)) || undefined
+        if (table !== undefined) found.push(table)
+        const directories = narrow ? paeDirectories(words, word, page) : undefined
+        if (directories !== undefined && this.#pae.length < MAX_PAE) this.#pae.push(directories)
+      }
+      if (!kpcrs) continue
+      // the upper half of a pointer, or a pointer
+      if (wide && words[word + 7] === words[word + 9] && (words[word + 7] as number) >>> 16 === 0xffff) {
+        const candidate = kpcr64At(this.#memory, bytes.subarray(at, at + PAGE_BYTES))
+        if (candidate !== undefined) found.push(candidate)
+      }
+      if (narrow && (words[word + 8] as number) - (words[word + 7] as number) === 0x120)
+        found.push(...kpcr32At(this.#memory, bytes.subarray(at, at + PAGE_BYTES)))
+    }
+    if (wanted(this.#hints, 'process'))
+      for (let at = bytes.indexOf(SYSTEM_NAME); at >= 0; at = bytes.indexOf(SYSTEM_NAME, at + 1)) {
+        if (at >= SYSTEM_BEFORE || gpa + at < SYSTEM_BEFORE)
+          found.push(...systemProcessAt(this.#memory, bytes, at))
+        if (found.length >= MAX_HITS_A_WINDOW) break
+      }
+    return found
+  }
+
+  /** Top tables of PAE: 32 bytes anywhere below 4 GiB that lead to four directories which were found. */
+  #sweepPae(): OpenedWindows | undefined {
+    let found: OpenedWindows | undefined
+    const needles = this.#pae.map(paeTopNeedle)
+    if (needles.length === 0) return undefined
+    sweep(
+      this.#memory,
+      (bytes, gpa) => {
+        const hits: Candidate[] = []
+        for (const needle of needles)
+          for (let at = bytes.indexOf(needle); at >= 0; at = bytes.indexOf(needle, at + 8)) {
+            const top = paeTopAt(gpa + at)
+            if (top !== undefined && hits.length < MAX_HITS_A_WINDOW) hits.push(top)
+          }
+        for (const candidate of hits) found ??= this.attempt(candidate)
+        return found !== undefined
+      },
+      { overlap: 32, ranges: clipRuns(this.#memory.runs, 0, 2 ** 32) },
+    )
+    return found
+  }
+}
+
+/** The same bytes as words: a copy only where they don't lie at a word. */
+function wordsOf(bytes: Buffer): Int32Array {
+  const length = bytes.length >> 2
+  if (bytes.byteOffset % 4 === 0) return new Int32Array(bytes.buffer, bytes.byteOffset, length)
+  return new Int32Array(Uint8Array.from(bytes.subarray(0, length * 4)).buffer)
+}
+
+/** System's page table, where the kernel's System process is one; its process id is 4 (8 before 5.1). */
+function systemTable({ kernel }: OpenedWindows): number | undefined {
+  const { types, memory, places } = kernel
+  const reader = new StructReader({ memory, types })
+  const address = places.systemProcess?.address
+  const id = types.member('_EPROCESS', 'UniqueProcessId')?.offset
+  const table = types.member('_EPROCESS', 'Pcb.DirectoryTableBase')?.offset
+  if (address === undefined || table === undefined) return undefined
+  const pid = id === undefined ? undefined : reader.pointer(address + BigInt(id))
+  if (pid !== undefined && pid !== 4n && pid !== 8n) return undefined
+  const dtb = reader.pointer(address + BigInt(table))
+  return dtb === undefined ? undefined : Number(BigInt.asUintN(52, dtb))
+}

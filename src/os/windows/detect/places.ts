@@ -1,0 +1,263 @@
+/** Where the kernel keeps its lists: what it exports, what its debugger block says, and what the data itself shows. */
+import type { VirtualMemory } from '../../../core/virtual-memory.js'
+import type { SymbolTable, TypeTable } from '../../../symbols/contract.js'
+import { StructReader } from '../../struct/reader.js'
+import type { KernelPlace, KernelPlaces } from '../kernel.js'
+import { type PeImage, presentBytes } from '../pe/image.js'
+
+/** KDDEBUGGER_DATA64 (wdbgexts.h): a header of two links, a tag and a size, then addresses of 64 bits on every machine. */
+const KDBG = Buffer.from('KDBG', 'latin1')
+const TAG_AT = 0x10
+const SIZE_AT = 0x14
+const KERNEL_BASE_AT = 0x18
+const MODULES_AT = 0x48
+const PROCESSES_AT = 0x50
+const CID_TABLE_AT = 0x58
+const MIN_KDBG_BYTES = 0x100
+const MAX_KDBG_BYTES = 0x1000
+/** Bytes of sections that are searched in all. */
+const MAX_SEARCHED_BYTES = 64 << 20
+const PIECE_BYTES = 1 << 20
+const MAX_RING = 1 << 14
+/** Words that are looked at closer. */
+const MAX_LOOKS = 1 << 16
+
+/** Finds the places of a kernel. */
+export class PlaceFinder implements KernelPlaces {
+  readonly currentProcess?: KernelPlace
+  readonly kdbg?: KernelPlace
+  readonly systemProcess?: KernelPlace
+  readonly processHead?: KernelPlace
+  readonly moduleHead?: KernelPlace
+  readonly #memory: VirtualMemory
+  readonly #pe: PeImage
+  readonly #symbols: SymbolTable
+  readonly #reader: StructReader
+  readonly #wide: boolean
+  readonly #told: KernelPlaces
+  #cidTable: KernelPlace | undefined
+  #typeTable: KernelPlace | undefined
+  #searchedCid = false
+  #searchedTypes = false
+
+  /** `told`: what is known already, from a dump's header or an earlier run. */
+  constructor(
+    memory: VirtualMemory,
+    pe: PeImage,
+    symbols: SymbolTable,
+    types: TypeTable,
+    told: KernelPlaces = {},
+  ) {
+    this.#memory = memory
+    this.#pe = pe
+    this.#symbols = symbols
+    this.#wide = memory.pointerBytes === 8
+    this.#reader = new StructReader({ memory, types })
+    this.#told = told
+    if (told.currentProcess !== undefined) this.currentProcess = told.currentProcess
+    const kdbg = told.kdbg ?? this.#symbol('KdDebuggerDataBlock') ?? this.#findKdbg()
+    const block = kdbg === undefined ? undefined : this.#block(kdbg.address)
+    if (kdbg !== undefined && block !== undefined) this.kdbg = kdbg
+    const system = told.systemProcess ?? this.#pointed('PsInitialSystemProcess')
+    if (system !== undefined) this.systemProcess = system
+    const links = types.member('_EPROCESS', 'ActiveProcessLinks')?.offset
+    const processes =
+      told.processHead ??
+      this.#symbol('PsActiveProcessHead') ??
+      this.#inBlock(block, PROCESSES_AT) ??
+      (system === undefined || links === undefined
+        ? undefined
+        : this.#headOfRing(system.address + BigInt(links)))
+    if (processes !== undefined) this.processHead = processes
+    const modules =
+      told.moduleHead ??
+      this.#symbol('PsLoadedModuleList') ??
+      this.#inBlock(block, MODULES_AT) ??
+      this.#findModules()
+    if (modules !== undefined) this.moduleHead = modules
+    this.#cidTable = told.cidTable ?? this.#symbol('PspCidTable') ?? this.#inBlock(block, CID_TABLE_AT)
+    this.#typeTable = told.typeTable ?? this.#symbol('ObTypeIndexTable')
+  }
+
+  get cidTable(): KernelPlace | undefined {
+    if (this.#cidTable === undefined && !this.#searchedCid) {
+      this.#searchedCid = true
+      this.#cidTable = this.#findCidTable()
+    }
+    return this.#cidTable
+  }
+
+  get typeTable(): KernelPlace | undefined {
+    if (this.#typeTable === undefined && !this.#searchedTypes) {
+      this.#searchedTypes = true
+      this.#typeTable = this.#findTypeTable()
+    }
+    return this.#typeTable
+  }
+
+  /** What was found, as plain data. */
+  known(): KernelPlaces {
+    const { currentProcess, kdbg, systemProcess, processHead, moduleHead } = this
+    return {
+      ...(currentProcess && { currentProcess }),
+      ...(kdbg && { kdbg }),
+      ...(systemProcess && { systemProcess }),
+      ...(processHead && { processHead }),
+      ...(moduleHead && { moduleHead }),
+      ...(this.#cidTable && { cidTable: this.#cidTable }),
+      ...(this.#typeTable && { typeTable: this.#typeTable }),
+    }
+  }
+
+  /** Whether there is more to keep than there was. */
+  get learnt(): number {
+    const count = (places: KernelPlaces) => Object.keys(places).length
+    return count(this.known()) - count(this.#told)
+  }
+
+  #symbol(name: string): KernelPlace | undefined {
+    const address = this.#symbols.addressOf(name)
+    return address === undefined ? undefined : { address, from: this.#symbols.source }
+  }
+
+  /** What a variable points to. */
+  #pointed(name: string): KernelPlace | undefined {
+    const variable = this.#symbols.addressOf(name)
+    const address = variable === undefined ? undefined : this.#reader.pointer(variable)
+    if (address === undefined || !this.#reader.isKernelAddress(address)) return undefined
+    return { address, from: this.#symbols.source }
+  }
+
+  /** The debugger block's bytes where it is one of this kernel's, not encoded. */
+  #block(address: bigint): Buffer | undefined {
+    const head = presentBytes(this.#memory, address, MIN_KDBG_BYTES)
+    if (head === undefined || !head.subarray(TAG_AT, TAG_AT + 4).equals(KDBG)) return undefined
+    const size = head.readUInt32LE(SIZE_AT)
+    if (size < MIN_KDBG_BYTES || size > MAX_KDBG_BYTES) return undefined
+    return this.#address(head, KERNEL_BASE_AT) === this.#pe.base ? head : undefined
+  }
+
+  #address(block: Buffer, at: number): bigint {
+    // 32-bit kernels extend the sign
+    const value = block.readBigUInt64LE(at)
+    return this.#wide ? value : value & 0xffff_ffffn
+  }
+
+  #inBlock(block: Buffer | undefined, at: number): KernelPlace | undefined {
+    if (block === undefined) return undefined
+    const address = this.#address(block, at)
+    return this.#isInImage(address) ? { address, from: 'kdbg' } : undefined
+  }
+
+  #isInImage(address: bigint): boolean {
+    return address >= this.#pe.base && address < this.#pe.base + BigInt(this.#pe.sizeBytes)
+  }
+
+  #findKdbg(): KernelPlace | undefined {
+    for (const { address, bytes } of this.#data()) {
+      for (let at = bytes.indexOf(KDBG); at >= 0; at = bytes.indexOf(KDBG, at + 1)) {
+        const start = address + BigInt(at - TAG_AT)
+        if (this.#block(start) !== undefined) return { address: start, from: 'kdbg' }
+      }
+    }
+    return undefined
+  }
+
+  /** The node of the ring that lies in the kernel's image is its head. */
+  #headOfRing(node: bigint): KernelPlace | undefined {
+    let at: bigint | undefined = node
+    for (let i = 0; i < MAX_RING && at !== undefined; i++) {
+      if (this.#isInImage(at)) return { address: at, from: 'list' }
+      at = this.#reader.pointer(at)
+      if (at === node || at === undefined || !this.#reader.isKernelAddress(at)) return undefined
+    }
+    return undefined
+  }
+
+  /** A list head in the kernel's data whose first entry is that of the kernel itself. */
+  #findModules(): KernelPlace | undefined {
+    const reader = this.#reader
+    const offset = BigInt(this.#wide ? 0x30 : 0x18)
+    return this.#search((value, address) => {
+      if (this.#isInImage(value) || reader.pointer(value + offset) !== this.#pe.base) return false
+      return reader.pointer(value + BigInt(reader.pointerBytes)) === address
+    })
+  }
+
+  /** A pointer in the kernel's data to a table of handles whose entry 4 leads to the System process. */
+  #findCidTable(): KernelPlace | undefined {
+    const system = this.systemProcess?.address
+    const code = this.#reader.types.member('_HANDLE_TABLE', 'TableCode')?.offset
+    if (system === undefined || code === undefined) return undefined
+    const { pointerBytes } = this.#reader
+    const low = system & 0xffff_ffff_ffffn
+    return this.#search(value => {
+      if (this.#isInImage(value)) return false
+      let table = this.#reader.pointer(value + BigInt(code))
+      for (
+        let level = table === undefined ? 0 : Number(table & 3n);
+        level > 0 && table !== undefined;
+        level--
+      )
+        table = this.#reader.pointer(table & ~3n)
+      if (table === undefined || !this.#reader.isKernelAddress(table)) return false
+      const entry = this.#reader.pointer((table & ~3n) + BigInt(2 * pointerBytes))
+      if (entry === undefined) return false
+      // by 5.1 to 6.1 the object's address with flags below; later 64-bit ones keep its middle bits at 20
+      if ((entry & ~7n) === system) return true
+      return this.#wide && (entry >> 20n) << 4n === low - (low & 15n)
+    })
+  }
+
+  /** The array in the kernel's data that has the types of processes and threads at their own indices. */
+  #findTypeTable(): KernelPlace | undefined {
+    const index = this.#reader.types.member('_OBJECT_TYPE', 'Index')?.offset
+    const [process, thread] = ['PsProcessType', 'PsThreadType'].map(name => this.#pointed(name)?.address)
+    if (index === undefined || process === undefined || thread === undefined) return undefined
+    const indexOf = (type: bigint) => presentBytes(this.#memory, type + BigInt(index), 1)?.[0]
+    const [processIndex, threadIndex] = [indexOf(process), indexOf(thread)]
+    if (processIndex === undefined || threadIndex === undefined || processIndex === threadIndex)
+      return undefined
+    const { pointerBytes } = this.#reader
+    const back = BigInt(processIndex * pointerBytes)
+    const found = this.#search((value, address) => {
+      if (value !== process) return false
+      return this.#reader.pointer(address - back + BigInt(threadIndex * pointerBytes)) === thread
+    })
+    return found === undefined ? undefined : { address: found.address - back, from: found.from }
+  }
+
+  /** The first word of the kernel's data that is a pointer and passes. */
+  #search(passes: (value: bigint, address: bigint) => boolean): KernelPlace | undefined {
+    const { pointerBytes, kernelStart } = this.#reader
+    const start = this.#wide ? 0xffff_8000_0000_0000n : kernelStart
+    const startHigh = Number(start >> 32n)
+    let looks = MAX_LOOKS
+    for (const { address, bytes } of this.#data())
+      for (let at = 0; at + pointerBytes <= bytes.length; at += pointerBytes) {
+        const top = this.#wide ? bytes.readUInt32LE(at + 4) : bytes.readUInt32LE(at)
+        if (this.#wide ? top < startHigh : top < 0x8000_0000) continue
+        const value = this.#wide ? bytes.readBigUInt64LE(at) : BigInt(top)
+        if ((value & 3n) !== 0n || value === address + BigInt(at)) continue
+        if (passes(value, address + BigInt(at))) return { address: address + BigInt(at), from: 'search' }
+        if (!this.#isInImage(value) && looks-- <= 0) return undefined
+      }
+    return undefined
+  }
+
+  /** Writable parts of the image, piece by piece; what is absent is zeros. */
+  *#data(): Generator<{ readonly address: bigint; readonly bytes: Buffer }> {
+    let left = MAX_SEARCHED_BYTES
+    for (const { rva, bytes: length, executable, writable } of this.#pe.sections) {
+      if (!writable || (executable && this.#pe.sections.some(each => each.writable && !each.executable)))
+        continue
+      for (let done = 0; done < length && left > 0; done += PIECE_BYTES) {
+        const part = Math.min(PIECE_BYTES, length - done)
+        left -= part
+        const address = this.#pe.base + BigInt(rva + done)
+        const { bytes } = this.#memory.read(address, part)
+        yield { address, bytes: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length) }
+      }
+    }
+  }
+}
