@@ -158,8 +158,8 @@ describe('reads that are wrong', () => {
   it('refuses an address that is none', () => refused(/not a number/, 'read', IMAGE, '0x12z'))
   it.each([['--pid', '1'], ['--kernel'], ['--dtb', '0x1000']])(
     'says that there is no guest for %s',
-    (...words) => refused(/no Linux kernel was recognised/, 'read', IMAGE, '0', ...words),
+    (...words) => refused(/no system was recognised/, 'read', IMAGE, '0', ...words),
   )
   it('says that there is no guest for a symbol', () =>
-    refused(/no Linux kernel was recognised/, 'read', IMAGE, 'init_task'))
+    refused(/no system was recognised/, 'read', IMAGE, 'init_task'))
 })

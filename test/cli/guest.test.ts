@@ -179,7 +179,7 @@ describe('mistakes', () => {
 
   it('says that there is no guest in memory without one', () =>
     refused(
-      /no Linux kernel was recognised/,
+      /no system was recognised/,
       'ps',
       folder.file('empty.raw', memoryWith(1 << 20, { 100: 'nothing' })),
     ))

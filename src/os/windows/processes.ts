@@ -124,8 +124,9 @@ export class WindowsProcessReader {
     const createTime = unixSeconds(record.bigint('createTime'))
     const exitTime = unixSeconds(record.bigint('exitTime'))
     const threads = record.number('activeThreads')
-    const session = user === undefined ? undefined : this.#session(record, user)
     const peb = record.link('peb')
+    const session =
+      user === undefined ? undefined : (this.#session(record, user) ?? this.#pebSession(peb, user))
     const peb32 = this.#peb32(record)
     const parameters =
       user !== undefined && peb !== undefined && (this.#options.commandLines ?? true)
@@ -164,6 +165,15 @@ export class WindowsProcessReader {
     if (address === undefined || !this.structs.isKernelAddress(address)) return undefined
     const offset = this.#kernel.types.member('_MM_SESSION_SPACE', 'SessionId')?.offset ?? 8
     const id = presentBytes(user, address + BigInt(offset), 4)?.readUInt32LE(0)
+    return id === undefined || id > 0xffff ? undefined : id
+  }
+
+  /** The process's own copy of the number, for kernels whose structure does not tell (PEB.SessionId). */
+  #pebSession(peb: bigint | undefined, user: VirtualMemory): number | undefined {
+    if (peb === undefined || this.structs.layout(PROCESS).has('session')) return undefined
+    const id = presentBytes(user, peb + (this.structs.pointerBytes === 8 ? 0x2c0n : 0x1d4n), 4)?.readUInt32LE(
+      0,
+    )
     return id === undefined || id > 0xffff ? undefined : id
   }
 

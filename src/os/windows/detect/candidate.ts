@@ -36,14 +36,23 @@ export function windowsMode(name: 'ia32-pse' | 'pae' | '4-level' | 'la57' | 'aar
   return mode
 }
 
-/** Since this build the number of a page file stands elsewhere in entries. */
+/**
+ * The number of a page file stands elsewhere in entries since the fix of L1TF: in this build and later ones, and in earlier ones that were
+ * built since August 2018 (PDBs).
+ */
 const FILE_NUMBER_MOVED = 17134
+const FIX_DATE = 180714
 
-/** How Windows marks what is not present. `build` 0: not known. */
-export function windowsAbsent(mode: PagingMode, build: number): AbsentDecoderName {
+/** Whether the number moved, by the build and its label, which ends with its date: `7601.24214.amd64fre.win7sp1_ldr_escrow.180801-1700`. */
+export function isFileNumberMoved(build: number, label: string | undefined): boolean {
+  const [, date] = /\.(\d{6})-\d{4}$/.exec(label ?? '') ?? []
+  return build >= FILE_NUMBER_MOVED || (date !== undefined && Number(date) >= FIX_DATE)
+}
+
+/** How Windows marks what is not present. */
+export function windowsAbsent(mode: PagingMode, moved: boolean): AbsentDecoderName {
   if (mode.format === 'aarch64') return 'none'
   if (mode.format === 'ia32') return 'windows-ia32'
-  const moved = build >= FILE_NUMBER_MOVED
   if (mode.vaBits === 32) return moved ? 'windows-pae-file12' : 'windows-pae'
   return moved ? 'windows-x86-64-file12' : 'windows-x86-64'
 }
@@ -52,7 +61,7 @@ export function windowsAbsent(mode: PagingMode, build: number): AbsentDecoderNam
 export function candidateSpace(
   memory: PhysicalMemory,
   { mode, dtb }: Pick<Candidate, 'mode' | 'dtb'>,
-  build = 0,
+  fileNumberMoved = false,
 ): AddressSpace {
-  return openAddressSpace(memory, { mode, dtb, kernelDtb: dtb, absent: windowsAbsent(mode, build) })
+  return openAddressSpace(memory, { mode, dtb, kernelDtb: dtb, absent: windowsAbsent(mode, fileNumberMoved) })
 }

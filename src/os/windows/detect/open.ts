@@ -7,11 +7,12 @@ import type { SymbolFile } from '../../../symbols/load.js'
 import type { KernelPlaces, WindowsKernel } from '../kernel.js'
 import { addConstants } from '../layout/constants.js'
 import { FactTypes, LayeredTypes } from '../layout/facts.js'
+import { addFromData } from '../layout/from-data.js'
 import { addAccessors, addTable } from '../layout/process-layout.js'
 import { versionOfBuild, type WindowsMachine, type WindowsVersion } from '../layout/version.js'
 import { readCodeView } from '../pe/code-view.js'
 import { MACHINE_AMD64, MACHINE_ARM64, type PeImage, presentBytes } from '../pe/image.js'
-import { candidateSpace, windowsAbsent } from './candidate.js'
+import { candidateSpace, isFileNumberMoved, windowsAbsent } from './candidate.js'
 import { type KernelImage, kernelAt } from './kernel-image.js'
 import { PlaceFinder } from './places.js'
 import type { WindowsRecord } from './record.js'
@@ -51,7 +52,12 @@ export function openWindows(
 ): OpenedWindows {
   const unknown = candidateSpace(memory, record)
   const build = buildOf(unknown, image.exports.symbols)
-  const space = candidateSpace(memory, record, build ?? 0)
+  const told = file?.types?.member('_MMPTE_SOFTWARE', 'PageFileLow')
+  const moved =
+    told === undefined
+      ? isFileNumberMoved(build ?? 0, labOf(unknown, image.exports.symbols))
+      : told.offset * 8 + (told.bits?.first ?? 0) === MOVED_FILE_BIT
+  const space = candidateSpace(memory, record, moved)
   const opened = describeKernel(space, image, file, {
     ...(build !== undefined && { build }),
     places: record.places,
@@ -61,7 +67,7 @@ export function openWindows(
     architecture: record.mode.architecture,
     paging: record.mode,
     dtb: record.dtb,
-    absent: windowsAbsent(record.mode, opened.kernel.version.build),
+    absent: windowsAbsent(record.mode, moved),
     places: opened.places,
     foundBy: record.foundBy,
   }
@@ -97,6 +103,8 @@ export function describeKernel(
   addConstants(facts, version)
   const types: TypeTable = exact?.types === undefined ? facts : new LayeredTypes(exact.types, facts)
   const places = new PlaceFinder(memory, pe, symbols, types, told.places)
+  if (exact?.types === undefined && places.systemProcess !== undefined)
+    addFromData(facts, memory, places.systemProcess.address)
   const kernel = {
     architecture: architectureOf(version.machine),
     version,
@@ -165,6 +173,9 @@ function architectureOf(machine: WindowsMachine): Architecture {
   if (machine === 'x64') return 'x86_64'
   return machine === 'arm64' ? 'aarch64' : 'i386'
 }
+
+/** Where the number of a page file starts since it moved. */
+const MOVED_FILE_BIT = 12
 
 /** KUSER_SHARED_DATA in the kernel's half: its version and build (ntddk.h). */
 const SHARED_DATA = { x86: 0xffdf_0000n, x64: 0xffff_f780_0000_0000n, arm64: 0xffff_f780_0000_0000n }
