@@ -28,6 +28,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./scan-command.js'),
   },
   {
+    name: 'rules',
+    arguments: '<action> <paths...>',
+    summary: 'check YARA rules: errors, slow strings',
+    load: () => import('./rules-command.js'),
+  },
+  {
     name: 'read',
     arguments: '<target> <address>',
     summary: 'print the bytes at an address',

@@ -26,7 +26,11 @@ export async function readTextFile(path: string, what: string): Promise<string> 
   }
 }
 
-async function readAll(path: string, what: string): Promise<Buffer> {
+/**
+ * A file's bytes, pipes too. `what` names it in errors.
+ * @throws VmsiftError `bad-argument` when it can't be read or is larger than 256 MiB.
+ */
+export async function readAll(path: string, what: string): Promise<Buffer> {
   const pieces: Buffer[] = []
   let total = 0
   try {

@@ -70,9 +70,7 @@ function literalOf(value: External, { start, end }: SyntaxPath): Checked {
       case 'bigint':
         return { node: { kind: 'integer', value, start, end }, type: 'integer' }
       case 'number':
-        return Number.isInteger(value)
-          ? { node: { kind: 'integer', value: BigInt(value), start, end }, type: 'integer' }
-          : { node: { kind: 'float', value, start, end }, type: 'float' }
+        return { node: { kind: 'float', value, start, end }, type: 'float' }
     }
   }
   return node()

@@ -3,14 +3,13 @@ import type { MetaEntry, Place, Rule, RuleSet, RuleString, RuleWarning, Span } f
 import { ConditionChecker } from './check.js'
 import { type LoadedItem, loadRules, type RuleText } from './load.js'
 import { FOREIGN_MODULES, MODULES } from './modules/known.js'
+import { MAX_NAME } from './names.js'
 import { problemAt, RuleFault, type RuleProblem, ruleError } from './problem.js'
 import { type External, type NamespaceScope, RuleScope } from './scope.js'
 import { decoded, type SourceText } from './source-text.js'
 import { stringPattern } from './strings.js'
 import type { SyntaxImport, SyntaxMeta, SyntaxRule } from './syntax.js'
 
-const MAX_NAME = 128
-const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
 /** As in YARA. */
 const MAX_STRINGS_PER_RULE = 10_000
 /** More is not told. */
@@ -227,9 +226,4 @@ function metaOf({ name, value }: SyntaxMeta): MetaEntry {
       if (value.value > 2n ** 63n - 1n) throw new RuleFault(value, `integer overflow in "${value.value}"`)
       return { name, value: value.negative ? -value.value : value.value }
   }
-}
-
-/** Whether a name can be an external variable's. */
-export function isExternalName(name: string): boolean {
-  return name.length <= MAX_NAME && NAME.test(name)
 }

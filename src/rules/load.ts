@@ -9,7 +9,7 @@ import type { SyntaxImport, SyntaxInclude, SyntaxRule } from './syntax.js'
 /** Deepest chain of includes. */
 const MAX_INCLUDE_DEPTH = 64
 /** Most text of one compilation, includes counted each time: what includes can blow up to. */
-const MAX_TEXT_BYTES = 256 * 1024 * 1024
+const MAX_TEXT_BYTES = 64 * 1024 * 1024
 
 /** Rules as they are given. */
 export interface RuleText {

@@ -6,7 +6,7 @@ import { isLiteral } from './strings.js'
 /** What the checker knows of a value: `unknown` is something of a module that is left to YARA-X. */
 export type Type = ValueType | 'unknown'
 
-/** Value of an external variable, as `--define` gives it; numbers without a fraction are integers. */
+/** Value of an external variable. A number is a float, whatever its fraction; integers are bigints. */
 export type External = string | number | bigint | boolean
 
 /** Names of one namespace, while its rules are compiled. */

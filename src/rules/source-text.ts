@@ -7,6 +7,8 @@ const MAX_SHOWN = 120
 const MAX_COUNTED = 4096
 const TAB = /\t/g
 const NON_ASCII = /[\x80-\xff]/
+/** What would not stand as one character on a terminal. */
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu
 
 export interface TextPlace {
   readonly line: number
@@ -47,7 +49,10 @@ export class SourceText {
     const end = (this.#starts()[line + 1] ?? this.text.length + 1) - 1
     const from = span.start - start > MAX_SHOWN - 20 ? span.start - 40 : start
     const to = Math.min(end, from + MAX_SHOWN)
-    const shown = decoded(this.text.slice(from, to)).replace(TAB, ' ').trimEnd()
+    const shown = decoded(this.text.slice(from, to))
+      .replace(TAB, ' ')
+      .trimEnd()
+      .replace(UNPRINTABLE, '\ufffd')
     const marked = this.text.slice(span.start, Math.max(span.start, Math.min(span.end, to))).trimEnd()
     const carets = '^'.repeat(Math.max(1, [...decoded(marked)].length))
     const gutter = `${line + 1}`
