@@ -20,16 +20,25 @@ export interface GuestEntry {
 /** A monitor that does not greet in this time is taken by somebody else. */
 const GREETING_MS = 500
 
-/** Lists QEMU's guests, ascending by process id. A guest whose monitor can't be asked is listed with what is known without it. */
+/**
+ * Lists QEMU's guests, ascending by process id; those that libvirt looks after under its name for them. A guest whose monitor can't be
+ * asked is listed with what is known without it.
+ */
 export async function listGuests(): Promise<GuestEntry[]> {
-  return Promise.all(listQemuGuests().map(describe))
+  const { listLibvirtGuests } = await import('../qemu/libvirt.js')
+  const domains = listLibvirtGuests()
+  const guests = listQemuGuests().map(
+    guest =>
+      domains.find(({ process }) => process !== undefined && process.pid === guest.process?.pid) ?? guest,
+  )
+  return Promise.all(guests.map(describe))
 }
 
 async function describe(guest: QemuGuest): Promise<GuestEntry> {
   const pid = guest.process?.pid
   const bytes = pid === undefined ? undefined : qemuProcess(pid)?.commandLine.memoryBytes
   const known = { target: guest.target, name: guest.name, pid, bytes, state: undefined }
-  if (guest.qmpPaths.length === 0) return known
+  if (guest.qmpPaths.length === 0 && guest.libvirt === undefined) return known
   try {
     using monitor = await openMonitor(guest, { greetingMs: GREETING_MS })
     const { status } = await runState(monitor)

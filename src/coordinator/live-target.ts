@@ -1,13 +1,17 @@
 /** Running guests as targets. */
 import { VmsiftError } from '../core/errors.js'
+import { denialAdvice } from '../drivers/denial.js'
 import { type LiveAccess, type LivePlan, planLive } from '../drivers/live-plan.js'
-import { findQemuGuest, type QemuGuest } from '../qemu/discover.js'
+import type { QemuGuest } from '../qemu/discover.js'
+import { guessSections } from '../qemu/layout.js'
 import { type MachineFacts, machineFacts } from '../qemu/machine-facts.js'
 import { type MemorySection, memorySections } from '../qemu/memory-map.js'
 import { MonitorLink } from '../qemu/monitor-link.js'
 import { openMonitor } from '../qemu/open-monitor.js'
-import { isRunning } from '../qemu/processes.js'
+import { type HostMapping, hostMappings } from '../qemu/process-maps.js'
+import { isRunning, type ProcessId, qemuProcess } from '../qemu/processes.js'
 import { BaseTarget } from './base-target.js'
+import { findGuest } from './find-guest.js'
 import type { LiveTarget } from './live.js'
 import type { LiveWord } from './live-word.js'
 import type { TargetOptions } from './target.js'
@@ -22,7 +26,7 @@ export async function openLiveTarget(
   options: TargetOptions,
 ): Promise<LiveTarget> {
   refuseImageOptions(path, options)
-  const guest = findGuest(path, word)
+  const guest = await findGuest(path, word)
   const { process } = guest
   if (process === undefined)
     throw new VmsiftError(
@@ -31,20 +35,11 @@ export async function openLiveTarget(
       { detail: { path } },
     )
   const link = new MonitorLink(() => openMonitor(guest))
-  const { sections, facts } = await askMonitor(link)
-  const plan = planLive(process, sections, options.allowWrite === true)
-  return new QemuTarget(path, guest, link, plan, facts)
-}
-
-function findGuest(path: string, { hypervisor, word }: LiveWord): QemuGuest {
-  if (word === '')
-    throw new VmsiftError('bad-argument', `${path} names no guest; vmsift list shows those that run here`)
-  if (hypervisor === 'qemu') return findQemuGuest(word)
-  throw new VmsiftError(
-    'not-supported',
-    `${hypervisor} guests are not supported yet: ${path}; take a snapshot and give its file`,
-    { detail: { path } },
+  const { sections, facts, warnings } = await askMonitor(link).catch((error: unknown) =>
+    guess(process, error),
   )
+  const plan = planLive(process, sections, options.allowWrite === true)
+  return new QemuTarget(path, guest, link, { ...facts, warnings }, plan)
 }
 
 function refuseImageOptions(path: string, { format, base }: TargetOptions): void {
@@ -53,12 +48,33 @@ function refuseImageOptions(path: string, { format, base }: TargetOptions): void
   throw new VmsiftError('bad-argument', `${option} is for image files; ${path} is a running guest`)
 }
 
-async function askMonitor(
-  link: MonitorLink,
-): Promise<{ readonly sections: readonly MemorySection[]; readonly facts: MachineFacts }> {
+interface Machine {
+  readonly sections: readonly MemorySection[]
+  readonly facts: MachineFacts
+  readonly warnings: readonly string[]
+}
+
+async function askMonitor(link: MonitorLink): Promise<Machine> {
   using share = await link.share()
   const { monitor } = share
-  return { sections: await memorySections(monitor), facts: await machineFacts(monitor) }
+  return { sections: await memorySections(monitor), facts: await machineFacts(monitor), warnings: [] }
+}
+
+/** What can be told without a monitor; `error` says why there is none. */
+function guess({ pid }: ProcessId, error: unknown): Machine {
+  const commandLine = qemuProcess(pid)?.commandLine
+  if (!(error instanceof VmsiftError) || commandLine === undefined) throw error
+  const sections = guessSections(commandLine, readMappings(pid))
+  const warning = `its memory map is taken from QEMU's command line, without ROM and plugged memory: ${error.message}`
+  return { sections, facts: { architecture: undefined, vcpus: undefined }, warnings: [warning] }
+}
+
+function readMappings(pid: number): HostMapping[] {
+  try {
+    return hostMappings(pid)
+  } catch (cause) {
+    throw new VmsiftError('target-unreadable', denialAdvice(pid, 'denied'), { detail: { pid }, cause })
+  }
 }
 
 class QemuTarget extends BaseTarget implements LiveTarget {
@@ -69,16 +85,22 @@ class QemuTarget extends BaseTarget implements LiveTarget {
   readonly guest: QemuGuest
   readonly link: MonitorLink
 
-  constructor(path: string, guest: QemuGuest, link: MonitorLink, plan: LivePlan, facts: MachineFacts) {
+  constructor(
+    path: string,
+    guest: QemuGuest,
+    link: MonitorLink,
+    facts: MachineFacts & { readonly warnings: readonly string[] },
+    plan: LivePlan,
+  ) {
     super({
       path,
-      format: 'qemu',
+      format: guest.libvirt === undefined ? 'qemu' : 'libvirt',
       live: true,
       writable: true,
       architecture: facts.architecture,
       space: 'physical',
       notes: { cpus: [] },
-      warnings: plan.warnings,
+      warnings: [...facts.warnings, ...plan.warnings],
       driver: plan.spec,
       close: () => plan[Symbol.dispose](),
     })

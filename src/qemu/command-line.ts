@@ -1,10 +1,13 @@
 /** What QEMU's command line tells of a guest (QEMU, qemu-options.hx). */
+import { basename } from 'node:path'
 import { isOn, type Options, parseOptions, parseSize } from './option-string.js'
 
 const MIB = 2 ** 20
 const DEFAULT_BYTES = 128 * MIB
 
 export interface QemuCommandLine {
+  /** `qemu-system-x86_64`, without folder. */
+  readonly program: string
   /** `-name`. */
   readonly name: string | undefined
   /** `-uuid`, lower case. */
@@ -38,6 +41,7 @@ export function parseCommandLine(words: readonly string[]): QemuCommandLine {
   const memory = parseOptions(last('m') ?? '', 'size').get('size')
   const chardevs = all('chardev').map(text => parseOptions(text, 'backend'))
   return {
+    program: basename(words[0] ?? ''),
     name: parseOptions(last('name') ?? '', 'guest').get('guest') || undefined,
     uuid: last('uuid')?.toLowerCase(),
     memoryBytes: parseSize(memory, MIB) ?? DEFAULT_BYTES,

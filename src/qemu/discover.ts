@@ -18,6 +18,8 @@ export interface QemuGuest {
   readonly qmpPaths: readonly string[]
   /** Unix sockets of gdbstubs that its command line names. */
   readonly gdbPaths: readonly string[]
+  /** The name of libvirt's domain, when libvirt has the monitor. */
+  readonly libvirt?: string
 }
 
 /** Every QEMU guest of this machine, whether it can be opened or not. */

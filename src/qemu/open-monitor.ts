@@ -5,11 +5,16 @@ import type { Monitor } from './monitor.js'
 import { QmpMonitor, type QmpOptions } from './qmp.js'
 
 /**
- * Connects to the first of the guest's QMP sockets that answers.
+ * Connects through libvirt, when it looks after the guest, else to the first of the guest's QMP sockets that answers.
  * @throws VmsiftError `monitor-busy` when all are taken, `target-unreadable` when they must not be opened, `not-supported` when
  * the guest has none.
  */
 export async function openMonitor(guest: QemuGuest, options: QmpOptions = {}): Promise<Monitor> {
+  if (guest.libvirt !== undefined) {
+    // loaded when needed: few guests are libvirt's
+    const { LibvirtMonitor } = await import('./libvirt.js')
+    return LibvirtMonitor.open(guest.libvirt)
+  }
   if (guest.qmpPaths.length === 0)
     throw new VmsiftError(
       'not-supported',
