@@ -139,7 +139,7 @@ const PLANS: Readonly<Record<GuestName, Plan>> = {
     shape: 'plain',
     pdb: 'ntkrnlmp.pdb',
     guid: '06A508F37B81478E855A3542E272C084',
-    lab: '9600.17031.amd64fre.winblue_gdr.140221-1952',
+    lab: '9600.19101.amd64fre.winblue_ltsb_escrow.180718-1800',
   },
   '10-19041-x86': {
     build: 19041,
