@@ -64,7 +64,10 @@ export function windowsModules(kernel: WindowsKernel): Listing<WindowsModule> {
   // a triage dump has no list, and its header has what is left of it
   if (items.length === 0 && dumpModules !== undefined)
     return {
-      items: dumpModules.map(({ name, base, size }) => ({ name, path: '', base, size, address: 0n })),
+      items: dumpModules.map(({ name: path, base, size }) => {
+        const name = path.slice(path.lastIndexOf('\\') + 1)
+        return { name, path, base, size, address: 0n }
+      }),
       problems: [],
     }
   return { items, problems: problems.list }

@@ -184,9 +184,12 @@ class Search {
       const word = at / 4
       const page = gpa + at
       if (selfMaps) {
-        const table =
-          (wide && selfMap64(words, word, page)) || (narrow && selfMap32(words, word, page)) || undefined
-        if (table !== undefined) found.push(table)
+        // a 32-bit directory looks like a 64-bit table when the entry above its own is empty
+        const tables = [
+          wide ? selfMap64(words, word, page) : undefined,
+          narrow ? selfMap32(words, word, page) : undefined,
+        ]
+        for (const table of tables) if (table !== undefined) found.push(table)
         const directories = narrow ? paeDirectories(words, word, page) : undefined
         if (directories !== undefined && this.#pae.length < MAX_PAE) this.#pae.push(directories)
       }

@@ -88,8 +88,8 @@ export function paeTopAt(gpa: number): Candidate | undefined {
 
 /** KPCR.Prcb's ProcessorState.SpecialRegisters.Cr3, from the KPCR (PDBs: KPRCB.ProcessorState at 0x40, since 15063 at 0x100). */
 const CR3_IN_KPCR_64 = [0x180 + 0x40 + 0x10, 0x180 + 0x100 + 0x10]
-/** KPCR.PrcbData.ProcessorState.SpecialRegisters.Cr3 (0x120 + 0x18 + 0x2cc + 8). */
-const CR3_IN_KPCR_32 = 0x40c
+/** KPCR.PrcbData.ProcessorState.SpecialRegisters.Cr3 (PDBs: KPRCB.ProcessorState at 0x18, up to 6.0 at 0x1c). */
+const CR3_IN_KPCR_32 = [0x120 + 0x18 + 0x2cc + 8, 0x120 + 0x1c + 0x2cc + 8]
 
 /** The processor control region of 64-bit kernels: it points to itself, and to its KPRCB at 0x180. */
 export function kpcr64At(memory: PhysicalMemory, page: Buffer): Candidate | undefined {
@@ -109,10 +109,12 @@ export function kpcr64At(memory: PhysicalMemory, page: Buffer): Candidate | unde
 export function kpcr32At(memory: PhysicalMemory, page: Buffer): Candidate[] {
   const self = page.readUInt32LE(0x1c)
   if (self < 0x8000_0000 || self % PAGE_BYTES !== 0 || page.readUInt32LE(0x20) !== self + 0x120) return []
-  const cr3 = page.readUInt32LE(CR3_IN_KPCR_32)
-  if (cr3 === 0 || (cr3 & 0x1f) !== 0 || !isMemory(memory, cr3, 32)) return []
-  const pae: Candidate = { mode: PAE, dtb: cr3, way: 'kpcr' }
-  return cr3 % PAGE_BYTES === 0 ? [{ mode: IA32, dtb: cr3, way: 'kpcr' }, pae] : [pae]
+  return CR3_IN_KPCR_32.flatMap((at): Candidate[] => {
+    const cr3 = page.readUInt32LE(at)
+    if (cr3 === 0 || (cr3 & 0x1f) !== 0 || !isMemory(memory, cr3, 32)) return []
+    const pae: Candidate = { mode: PAE, dtb: cr3, way: 'kpcr' }
+    return cr3 % PAGE_BYTES === 0 ? [{ mode: IA32, dtb: cr3, way: 'kpcr' }, pae] : [pae]
+  })
 }
 
 /** `System` as it stands in EPROCESS.ImageFileName. */

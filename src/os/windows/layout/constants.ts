@@ -51,7 +51,6 @@ const ALWAYS: Readonly<Record<string, Structure>> = {
     FileName: [0x30, 0x58, 'string'],
   },
   _OBJECT_HEADER_NAME_INFO: { Directory: [0, 0, 'pointer'], Name: [4, 8, 'string'] },
-  _MM_SESSION_SPACE: { SessionId: [8, 8, 4] },
   _SUBSECTION: { ControlArea: [0, 0, 'pointer'] },
   _KPROCESS: { DirectoryTableBase: [0x18, 0x28, 'pointer'] },
   _DISPATCHER_HEADER: { Type: [0, 0, 1], Size: [2, 2, 1] },
@@ -160,6 +159,12 @@ export function addConstants(facts: FactTypes, version: WindowsVersion): void {
   add({
     _CONTROL_AREA: {
       FilePointer: [controlAreaFile(version), seven || isAtLeast(version, 6, 0) ? 0x40 : 0x38, 'pointer'],
+    },
+  })
+  // 5.2 has the structure's own address before it
+  add({
+    _MM_SESSION_SPACE: {
+      SessionId: isAtLeast(version, 5, 2) && !isAtLeast(version, 6, 0) ? [0xc, 0x10, 4] : [8, 8, 4],
     },
   })
   facts.size('_HANDLE_TABLE_ENTRY', wide ? 16 : 8)
