@@ -243,7 +243,7 @@ export type ExpressionBody =
       readonly left: Expression
       readonly right: Expression
       /** As what they are compared. */
-      readonly type: 'integer' | 'float' | 'text' | 'boolean'
+      readonly type: 'integer' | 'float' | 'text'
     }
   | {
       readonly kind: 'textual'

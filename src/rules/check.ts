@@ -1,6 +1,6 @@
 /**
  * Conditions with their names resolved and their types checked. What YARA 4.2 refuses is refused here in its words, with the
- * place; what only YARA-X takes (`with`, conditions in `of`, lists of texts, comparisons of booleans) is taken.
+ * place; what only YARA-X takes (`with`, conditions in `of`, lists of texts) is taken.
  */
 import type {
   ArithmeticOperator,
@@ -233,14 +233,13 @@ export class ConditionChecker {
     )
   }
 
-  #comparedAs(syntax: SyntaxBinary, left: Type, right: Type): 'integer' | 'float' | 'text' | 'boolean' {
+  #comparedAs(syntax: SyntaxBinary, left: Type, right: Type): 'integer' | 'float' | 'text' {
     const one = left === 'unknown' ? right : left
     const other = right === 'unknown' ? left : right
     if (one === 'unknown') return 'integer'
     const numbers = (type: Type) => type === 'integer' || type === 'float'
     if (numbers(one) && numbers(other)) return one === 'float' || other === 'float' ? 'float' : 'integer'
     if (one === 'text' && other === 'text') return 'text'
-    if (one === 'boolean' && other === 'boolean' && '==!='.includes(syntax.operator)) return 'boolean'
     throw new RuleFault(syntax, `type mismatch: ${one} ${syntax.operator} ${other}`)
   }
 

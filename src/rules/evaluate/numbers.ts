@@ -59,8 +59,6 @@ function testOf(
   switch (type) {
     case 'integer':
       return (one, other) => isOrdered(operator, one as bigint, other as bigint)
-    case 'boolean':
-      return (one, other) => isOrdered(operator, one === true ? 1 : 0, other === true ? 1 : 0)
     case 'text':
       return (one, other) => isOrdered(operator, compareTexts(one as Uint8Array, other as Uint8Array), 0)
     case 'float':
