@@ -17,6 +17,7 @@ const REGEX = /\/(?![*/])([^/\\\n]*(?:\\[^\n][^/\\\n]*)*)\//y
 const HEX_RUN = /(?:[0-9a-fA-F?]{2}[ \t\r\n]*)+/y
 const COMPARISON = /==|!=|<=|>=|<(?!<)|>(?!>)|(?:i?contains|i?startswith|i?endswith|iequals)(?![A-Za-z0-9_])/y
 const ARITHMETIC = /[-+*\\|^&]|<<|>>|%(?!(?:[ \t\r\n]+|\/\/[^\n]*|\/\*[^*]*\*+(?:[^/*][^*]*\*+)*\/)*of(?![A-Za-z0-9_]))/y
+const MODIFIER = /(?:nocase|wide|ascii|fullword|private)(?![A-Za-z0-9_])/y
 const CONTROLS = { t: '\t', n: '\n', r: '\r', '"': '"', '\\': '\\' }
 const unescaped = text =>
   text.includes('\\')
@@ -235,30 +236,30 @@ function peg$parse(input, options) {
   const peg$c5 = "}";
   const peg$c6 = "=";
   const peg$c7 = "-";
-  const peg$c8 = "(";
-  const peg$c9 = ")";
-  const peg$c10 = "~";
-  const peg$c11 = "[";
-  const peg$c12 = "]";
-  const peg$c13 = "|";
-  const peg$c14 = "%";
-  const peg$c15 = "#";
-  const peg$c16 = "@";
-  const peg$c17 = "!";
-  const peg$c18 = "..";
-  const peg$c19 = ",";
-  const peg$c20 = "$";
-  const peg$c21 = "*";
-  const peg$c22 = ".";
-  const peg$c23 = "KB";
-  const peg$c24 = "MB";
-  const peg$c25 = "\\";
-  const peg$c26 = "x";
-  const peg$c27 = "/";
-  const peg$c28 = "all";
-  const peg$c29 = "and";
-  const peg$c30 = "any";
-  const peg$c31 = "ascii";
+  const peg$c8 = "x";
+  const peg$c9 = "(";
+  const peg$c10 = ")";
+  const peg$c11 = "b";
+  const peg$c12 = "~";
+  const peg$c13 = "[";
+  const peg$c14 = "]";
+  const peg$c15 = "|";
+  const peg$c16 = "%";
+  const peg$c17 = "#";
+  const peg$c18 = "@";
+  const peg$c19 = "!";
+  const peg$c20 = "..";
+  const peg$c21 = ",";
+  const peg$c22 = "$";
+  const peg$c23 = "*";
+  const peg$c24 = ".";
+  const peg$c25 = "KB";
+  const peg$c26 = "MB";
+  const peg$c27 = "\\";
+  const peg$c28 = "/";
+  const peg$c29 = "all";
+  const peg$c30 = "and";
+  const peg$c31 = "any";
   const peg$c32 = "at";
   const peg$c33 = "base64";
   const peg$c34 = "base64wide";
@@ -268,25 +269,22 @@ function peg$parse(input, options) {
   const peg$c38 = "false";
   const peg$c39 = "filesize";
   const peg$c40 = "for";
-  const peg$c41 = "fullword";
-  const peg$c42 = "global";
-  const peg$c43 = "import";
-  const peg$c44 = "in";
-  const peg$c45 = "matches";
-  const peg$c46 = "meta";
-  const peg$c47 = "nocase";
-  const peg$c48 = "none";
-  const peg$c49 = "not";
-  const peg$c50 = "of";
-  const peg$c51 = "or";
-  const peg$c52 = "private";
-  const peg$c53 = "rule";
-  const peg$c54 = "strings";
-  const peg$c55 = "them";
-  const peg$c56 = "true";
-  const peg$c57 = "wide";
-  const peg$c58 = "with";
-  const peg$c59 = "xor";
+  const peg$c41 = "global";
+  const peg$c42 = "import";
+  const peg$c43 = "in";
+  const peg$c44 = "matches";
+  const peg$c45 = "meta";
+  const peg$c46 = "none";
+  const peg$c47 = "not";
+  const peg$c48 = "of";
+  const peg$c49 = "or";
+  const peg$c50 = "private";
+  const peg$c51 = "rule";
+  const peg$c52 = "strings";
+  const peg$c53 = "them";
+  const peg$c54 = "true";
+  const peg$c55 = "with";
+  const peg$c56 = "xor";
 
   const peg$r0 = /^[ \t]/;
   const peg$r1 = /^[^"]/;
@@ -313,51 +311,51 @@ function peg$parse(input, options) {
   const peg$e9 = peg$literalExpectation("=", false);
   const peg$e10 = peg$literalExpectation("-", false);
   const peg$e11 = peg$otherExpectation("string modifier");
-  const peg$e12 = peg$literalExpectation("(", false);
-  const peg$e13 = peg$literalExpectation(")", false);
-  const peg$e14 = peg$otherExpectation("hexadecimal byte");
-  const peg$e15 = peg$literalExpectation("~", false);
-  const peg$e16 = peg$classExpectation([["0", "9"], ["a", "f"], ["A", "F"], "?"], false, false, false);
-  const peg$e17 = peg$literalExpectation("[", false);
-  const peg$e18 = peg$literalExpectation("]", false);
-  const peg$e19 = peg$literalExpectation("|", false);
-  const peg$e20 = peg$literalExpectation("%", false);
-  const peg$e21 = peg$otherExpectation("comparison");
-  const peg$e22 = peg$otherExpectation("operator");
-  const peg$e23 = peg$classExpectation(["-", "~"], false, false, false);
-  const peg$e24 = peg$literalExpectation("#", false);
-  const peg$e25 = peg$literalExpectation("@", false);
-  const peg$e26 = peg$literalExpectation("!", false);
-  const peg$e27 = peg$literalExpectation("..", false);
-  const peg$e28 = peg$literalExpectation(",", false);
-  const peg$e29 = peg$literalExpectation("$", false);
-  const peg$e30 = peg$classExpectation([["A", "Z"], ["a", "z"], ["0", "9"], "_"], false, false, false);
-  const peg$e31 = peg$literalExpectation("*", false);
-  const peg$e32 = peg$classExpectation([",", ")"], false, false, false);
-  const peg$e33 = peg$literalExpectation(".", false);
-  const peg$e34 = peg$anyExpectation();
-  const peg$e35 = peg$otherExpectation("identifier");
-  const peg$e36 = peg$otherExpectation("string identifier");
-  const peg$e37 = peg$otherExpectation("integer function");
-  const peg$e38 = peg$otherExpectation("number");
-  const peg$e39 = peg$literalExpectation("KB", false);
-  const peg$e40 = peg$literalExpectation("MB", false);
-  const peg$e41 = peg$otherExpectation("text");
-  const peg$e42 = peg$classExpectation(["\"", "\\", "\n"], true, false, false);
-  const peg$e43 = peg$literalExpectation("\\", false);
-  const peg$e44 = peg$classExpectation(["t", "n", "r", "\"", "\\"], false, false, false);
-  const peg$e45 = peg$literalExpectation("x", false);
-  const peg$e46 = peg$classExpectation([["0", "9"], ["a", "f"], ["A", "F"]], false, false, false);
-  const peg$e47 = peg$otherExpectation("regular expression");
-  const peg$e48 = peg$classExpectation(["i", "s"], false, false, false);
-  const peg$e49 = peg$literalExpectation("/", false);
-  const peg$e50 = peg$classExpectation(["*", "/"], false, false, false);
-  const peg$e51 = peg$classExpectation(["\n"], true, false, false);
-  const peg$e52 = peg$otherExpectation("white space");
-  const peg$e53 = peg$literalExpectation("all", false);
-  const peg$e54 = peg$literalExpectation("and", false);
-  const peg$e55 = peg$literalExpectation("any", false);
-  const peg$e56 = peg$literalExpectation("ascii", false);
+  const peg$e12 = peg$literalExpectation("x", false);
+  const peg$e13 = peg$literalExpectation("(", false);
+  const peg$e14 = peg$literalExpectation(")", false);
+  const peg$e15 = peg$literalExpectation("b", false);
+  const peg$e16 = peg$otherExpectation("hexadecimal byte");
+  const peg$e17 = peg$literalExpectation("~", false);
+  const peg$e18 = peg$classExpectation([["0", "9"], ["a", "f"], ["A", "F"], "?"], false, false, false);
+  const peg$e19 = peg$literalExpectation("[", false);
+  const peg$e20 = peg$literalExpectation("]", false);
+  const peg$e21 = peg$literalExpectation("|", false);
+  const peg$e22 = peg$literalExpectation("%", false);
+  const peg$e23 = peg$otherExpectation("comparison");
+  const peg$e24 = peg$otherExpectation("operator");
+  const peg$e25 = peg$classExpectation(["-", "~"], false, false, false);
+  const peg$e26 = peg$literalExpectation("#", false);
+  const peg$e27 = peg$literalExpectation("@", false);
+  const peg$e28 = peg$literalExpectation("!", false);
+  const peg$e29 = peg$literalExpectation("..", false);
+  const peg$e30 = peg$literalExpectation(",", false);
+  const peg$e31 = peg$literalExpectation("$", false);
+  const peg$e32 = peg$classExpectation([["A", "Z"], ["a", "z"], ["0", "9"], "_"], false, false, false);
+  const peg$e33 = peg$literalExpectation("*", false);
+  const peg$e34 = peg$classExpectation([",", ")"], false, false, false);
+  const peg$e35 = peg$literalExpectation(".", false);
+  const peg$e36 = peg$anyExpectation();
+  const peg$e37 = peg$otherExpectation("identifier");
+  const peg$e38 = peg$otherExpectation("string identifier");
+  const peg$e39 = peg$otherExpectation("integer function");
+  const peg$e40 = peg$otherExpectation("number");
+  const peg$e41 = peg$literalExpectation("KB", false);
+  const peg$e42 = peg$literalExpectation("MB", false);
+  const peg$e43 = peg$otherExpectation("text");
+  const peg$e44 = peg$classExpectation(["\"", "\\", "\n"], true, false, false);
+  const peg$e45 = peg$literalExpectation("\\", false);
+  const peg$e46 = peg$classExpectation(["t", "n", "r", "\"", "\\"], false, false, false);
+  const peg$e47 = peg$classExpectation([["0", "9"], ["a", "f"], ["A", "F"]], false, false, false);
+  const peg$e48 = peg$otherExpectation("regular expression");
+  const peg$e49 = peg$classExpectation(["i", "s"], false, false, false);
+  const peg$e50 = peg$literalExpectation("/", false);
+  const peg$e51 = peg$classExpectation(["*", "/"], false, false, false);
+  const peg$e52 = peg$classExpectation(["\n"], true, false, false);
+  const peg$e53 = peg$otherExpectation("white space");
+  const peg$e54 = peg$literalExpectation("all", false);
+  const peg$e55 = peg$literalExpectation("and", false);
+  const peg$e56 = peg$literalExpectation("any", false);
   const peg$e57 = peg$literalExpectation("at", false);
   const peg$e58 = peg$literalExpectation("base64", false);
   const peg$e59 = peg$literalExpectation("base64wide", false);
@@ -367,25 +365,22 @@ function peg$parse(input, options) {
   const peg$e63 = peg$literalExpectation("false", false);
   const peg$e64 = peg$literalExpectation("filesize", false);
   const peg$e65 = peg$literalExpectation("for", false);
-  const peg$e66 = peg$literalExpectation("fullword", false);
-  const peg$e67 = peg$literalExpectation("global", false);
-  const peg$e68 = peg$literalExpectation("import", false);
-  const peg$e69 = peg$literalExpectation("in", false);
-  const peg$e70 = peg$literalExpectation("matches", false);
-  const peg$e71 = peg$literalExpectation("meta", false);
-  const peg$e72 = peg$literalExpectation("nocase", false);
-  const peg$e73 = peg$literalExpectation("none", false);
-  const peg$e74 = peg$literalExpectation("not", false);
-  const peg$e75 = peg$literalExpectation("of", false);
-  const peg$e76 = peg$literalExpectation("or", false);
-  const peg$e77 = peg$literalExpectation("private", false);
-  const peg$e78 = peg$literalExpectation("rule", false);
-  const peg$e79 = peg$literalExpectation("strings", false);
-  const peg$e80 = peg$literalExpectation("them", false);
-  const peg$e81 = peg$literalExpectation("true", false);
-  const peg$e82 = peg$literalExpectation("wide", false);
-  const peg$e83 = peg$literalExpectation("with", false);
-  const peg$e84 = peg$literalExpectation("xor", false);
+  const peg$e66 = peg$literalExpectation("global", false);
+  const peg$e67 = peg$literalExpectation("import", false);
+  const peg$e68 = peg$literalExpectation("in", false);
+  const peg$e69 = peg$literalExpectation("matches", false);
+  const peg$e70 = peg$literalExpectation("meta", false);
+  const peg$e71 = peg$literalExpectation("none", false);
+  const peg$e72 = peg$literalExpectation("not", false);
+  const peg$e73 = peg$literalExpectation("of", false);
+  const peg$e74 = peg$literalExpectation("or", false);
+  const peg$e75 = peg$literalExpectation("private", false);
+  const peg$e76 = peg$literalExpectation("rule", false);
+  const peg$e77 = peg$literalExpectation("strings", false);
+  const peg$e78 = peg$literalExpectation("them", false);
+  const peg$e79 = peg$literalExpectation("true", false);
+  const peg$e80 = peg$literalExpectation("with", false);
+  const peg$e81 = peg$literalExpectation("xor", false);
 
   function peg$f0(path) {    return { kind: 'include', path, ...at() }  }
   function peg$f1(module) {    return { kind: 'import', module: module.value, ...at() }  }
@@ -397,29 +392,30 @@ function peg$parse(input, options) {
   function peg$f7() {    return { kind: 'boolean', value: true }  }
   function peg$f8() {    return { kind: 'boolean', value: false }  }
   function peg$f9(identifier, value, modifiers) {    return { identifier, value, modifiers, ...at() }  }
-  function peg$f10(word) {    return { word, ...at() }  }
-  function peg$f11(keys) {    return { word: 'xor', keys, ...at() }  }
-  function peg$f12(word, alphabet) {    return { word, alphabet: alphabet?.value, ...at() }  }
-  function peg$f13(min, max) {    return { min, max: max ?? min }  }
-  function peg$f14(node) {    return { kind: 'hex', node, ...at() }  }
-  function peg$f15(items) {    return items.length === 1 ? items[0] : { kind: 'concat', items, ...at() }  }
-  function peg$f16() {    return take(HEX_RUN)  }
-  function peg$f17(digits) {    return { kind: 'bytes', digits: digits.replace(/[ \t\r\n]/g, ''), negated: false, ...at() }  }
-  function peg$f18(digits) {    return { kind: 'bytes', digits, negated: true, ...at() }  }
-  function peg$f19() {    error('half a byte: a byte of a hex string is two digits')  }
-  function peg$f20(from, dash, to) {    return { kind: 'jump', from, dash: dash !== null, to, ...at() }  }
-  function peg$f21() {    return deep()  }
-  function peg$f22(first, rest) {    return { kind: 'alternatives', items: [first, ...rest], ...at() }  }
-  function peg$f23(first, rest) {    return chain('or', first, rest)  }
-  function peg$f24(first, rest) {    return chain('and', first, rest)  }
-  function peg$f25(operators, operand) {    return prefixed(operators, operand)  }
-  function peg$f26(operator) {    return { operator, start: offset() }  }
-  function peg$f27(quantifier, set, where) {    return { kind: 'of', quantifier, set, where, ...at() }  }
-  function peg$f28(left, operator, right) {    return { kind: 'compare', operator, right }  }
-  function peg$f29(left, set, where) {    return { kind: 'count', set, where }  }
-  function peg$f30(left, set, where) {    return { kind: 'percent', set, where }  }
-  function peg$f31(left, regex) {    return { kind: 'matches', regex }  }
-  function peg$f32(left, tail) {
+  function peg$f10() {    return take(MODIFIER)  }
+  function peg$f11(word) {    return { word, ...at() }  }
+  function peg$f12(keys) {    return { word: 'xor', keys, ...at() }  }
+  function peg$f13(word, alphabet) {    return { word, alphabet: alphabet?.value, ...at() }  }
+  function peg$f14(min, max) {    return { min, max: max ?? min }  }
+  function peg$f15(node) {    return { kind: 'hex', node, ...at() }  }
+  function peg$f16(items) {    return items.length === 1 ? items[0] : { kind: 'concat', items, ...at() }  }
+  function peg$f17() {    return take(HEX_RUN)  }
+  function peg$f18(digits) {    return { kind: 'bytes', digits: digits.replace(/[ \t\r\n]/g, ''), negated: false, ...at() }  }
+  function peg$f19(digits) {    return { kind: 'bytes', digits, negated: true, ...at() }  }
+  function peg$f20() {    error('half a byte: a byte of a hex string is two digits')  }
+  function peg$f21(from, dash, to) {    return { kind: 'jump', from, dash: dash !== null, to, ...at() }  }
+  function peg$f22() {    return deep()  }
+  function peg$f23(first, rest) {    return { kind: 'alternatives', items: [first, ...rest], ...at() }  }
+  function peg$f24(first, rest) {    return chain('or', first, rest)  }
+  function peg$f25(first, rest) {    return chain('and', first, rest)  }
+  function peg$f26(operators, operand) {    return prefixed(operators, operand)  }
+  function peg$f27(operator) {    return { operator, start: offset() }  }
+  function peg$f28(quantifier, set, where) {    return { kind: 'of', quantifier, set, where, ...at() }  }
+  function peg$f29(left, operator, right) {    return { kind: 'compare', operator, right }  }
+  function peg$f30(left, set, where) {    return { kind: 'count', set, where }  }
+  function peg$f31(left, set, where) {    return { kind: 'percent', set, where }  }
+  function peg$f32(left, regex) {    return { kind: 'matches', regex }  }
+  function peg$f33(left, tail) {
     switch (tail?.kind) {
       case undefined: return left
       case 'compare': return { kind: 'binary', operator: tail.operator, left, right: tail.right, ...at() }
@@ -427,81 +423,81 @@ function peg$parse(input, options) {
       default: return { kind: 'of', quantifier: { kind: tail.kind, value: left }, set: tail.set, where: tail.where, ...at() }
     }
   }
-  function peg$f33() {    return take(COMPARISON)  }
-  function peg$f34(first, rest) {    return fold(first, rest)  }
-  function peg$f35() {    return take(ARITHMETIC)  }
-  function peg$f36(operators, operand) {    return prefixed(operators, operand)  }
-  function peg$f37(operator) {    return { operator, start: offset() }  }
-  function peg$f38(string, where) {    return { kind: 'found', string, where, ...at() }  }
-  function peg$f39() {    return deep()  }
-  function peg$f40(string, where) {    return { kind: 'count', string, range: where, ...at() }  }
-  function peg$f41(string) {    return deep()  }
-  function peg$f42(string, index) {    return { kind: 'offset', string, index, ...at() }  }
-  function peg$f43(string) {    return deep()  }
-  function peg$f44(string, index) {    return { kind: 'length', string, index, ...at() }  }
-  function peg$f45() {    return { kind: 'filesize', ...at() }  }
-  function peg$f46(word) {    return deep()  }
-  function peg$f47(word, offset) {    return { kind: 'read', word, offset, ...at() }  }
-  function peg$f48() {    return { kind: 'boolean', value: true, ...at() }  }
-  function peg$f49() {    return { kind: 'boolean', value: false, ...at() }  }
-  function peg$f50() {    return { kind: 'entrypoint', ...at() }  }
-  function peg$f51(offset) {    return { kind: 'at', offset }  }
-  function peg$f52(range) {    return { kind: 'in', range }  }
-  function peg$f53() {    return deep()  }
-  function peg$f54(from, to) {    return { from, to, ...at() }  }
-  function peg$f55(word) {    return { kind: word }  }
-  function peg$f56(value, percent) {    return { kind: percent === null ? 'count' : 'percent', value }  }
-  function peg$f57() {    return { kind: 'them', ...at() }  }
-  function peg$f58() {    return deep()  }
-  function peg$f59(first, rest) {    return { kind: 'items', items: [first, ...rest], ...at() }  }
-  function peg$f60(name) {    return { kind: 'strings', prefix: name, ...at() }  }
-  function peg$f61(name) {    return { kind: 'rules', prefix: name.text, ...at() }  }
-  function peg$f62(quantifier, tail) {    return deep()  }
-  function peg$f63(quantifier, tail, body) {    return { ...tail, quantifier, body, ...at() }  }
-  function peg$f64(set) {    return { kind: 'for-of', set }  }
-  function peg$f65(first, rest, iterable) {    return { kind: 'for-in', variables: [first, ...rest], iterable }  }
-  function peg$f66() {    return deep()  }
-  function peg$f67(first, tail) {
+  function peg$f34() {    return take(COMPARISON)  }
+  function peg$f35(first, rest) {    return fold(first, rest)  }
+  function peg$f36() {    return take(ARITHMETIC)  }
+  function peg$f37(operators, operand) {    return prefixed(operators, operand)  }
+  function peg$f38(operator) {    return { operator, start: offset() }  }
+  function peg$f39(string, where) {    return { kind: 'found', string, where, ...at() }  }
+  function peg$f40() {    return deep()  }
+  function peg$f41(string, where) {    return { kind: 'count', string, range: where, ...at() }  }
+  function peg$f42(string) {    return deep()  }
+  function peg$f43(string, index) {    return { kind: 'offset', string, index, ...at() }  }
+  function peg$f44(string) {    return deep()  }
+  function peg$f45(string, index) {    return { kind: 'length', string, index, ...at() }  }
+  function peg$f46() {    return { kind: 'filesize', ...at() }  }
+  function peg$f47(word) {    return deep()  }
+  function peg$f48(word, offset) {    return { kind: 'read', word, offset, ...at() }  }
+  function peg$f49() {    return { kind: 'boolean', value: true, ...at() }  }
+  function peg$f50() {    return { kind: 'boolean', value: false, ...at() }  }
+  function peg$f51() {    return { kind: 'entrypoint', ...at() }  }
+  function peg$f52(offset) {    return { kind: 'at', offset }  }
+  function peg$f53(range) {    return { kind: 'in', range }  }
+  function peg$f54() {    return deep()  }
+  function peg$f55(from, to) {    return { from, to, ...at() }  }
+  function peg$f56(word) {    return { kind: word }  }
+  function peg$f57(value, percent) {    return { kind: percent === null ? 'count' : 'percent', value }  }
+  function peg$f58() {    return { kind: 'them', ...at() }  }
+  function peg$f59() {    return deep()  }
+  function peg$f60(first, rest) {    return { kind: 'items', items: [first, ...rest], ...at() }  }
+  function peg$f61(name) {    return { kind: 'strings', prefix: name, ...at() }  }
+  function peg$f62(name) {    return { kind: 'rules', prefix: name.text, ...at() }  }
+  function peg$f63(quantifier, tail) {    return deep()  }
+  function peg$f64(quantifier, tail, body) {    return { ...tail, quantifier, body, ...at() }  }
+  function peg$f65(set) {    return { kind: 'for-of', set }  }
+  function peg$f66(first, rest, iterable) {    return { kind: 'for-in', variables: [first, ...rest], iterable }  }
+  function peg$f67() {    return deep()  }
+  function peg$f68(first, tail) {
     return tail.kind === 'range'
       ? { kind: 'range', range: { from: first, to: tail.to, ...at() }, ...at() }
       : { kind: 'list', items: [first, ...tail.items], ...at() }
   }
-  function peg$f68(path) {    return { kind: 'path', path, ...at() }  }
-  function peg$f69(to) {    return { kind: 'range', to }  }
-  function peg$f70(items) {    return { kind: 'list', items }  }
-  function peg$f71(first, rest) {    return deep()  }
-  function peg$f72(first, rest, body) {    return { kind: 'with', variables: [first, ...rest], body, ...at() }  }
-  function peg$f73(name, value) {    return { name, value }  }
-  function peg$f74(name, steps) {    return { kind: 'path', name: name.text, nameEnd: name.end, steps, ...at() }  }
-  function peg$f75(name) {    return { ...name, kind: 'field', name: name.text }  }
-  function peg$f76() {    return deep()  }
-  function peg$f77(index) {    return { kind: 'index', index, ...at() }  }
-  function peg$f78() {    return deep()  }
-  function peg$f79(first, rest) {    return [first, ...rest]  }
-  function peg$f80(list) {    return { kind: 'call', arguments: list ?? [], ...at() }  }
-  function peg$f81() {    return taken  }
-  function peg$f82() {    return take(NAME) && !RESERVED.has(taken)  }
-  function peg$f83(text) {    return { text, start: offset(), end: offset() + text.length }  }
-  function peg$f84() {    return take(STRING_IDENTIFIER)  }
-  function peg$f85(name) {    return { name, start: offset(), end: offset() + name.length + 1 }  }
-  function peg$f86(name) {    return { name, start: offset() - 1, end: offset() + name.length }  }
-  function peg$f87() {    return take(READER)  }
-  function peg$f88() {    return take(FLOAT)  }
-  function peg$f89(text) {    return { kind: 'float', value: Number(text), ...at() }  }
-  function peg$f90() {    return take(HEX_OR_OCTAL)  }
-  function peg$f91(text) {    return { kind: 'integer', value: BigInt(text.slice(0, MAX_DIGITS)), ...at() }  }
-  function peg$f92() {    return take(DECIMAL)  }
-  function peg$f93(digits, unit) {    return { kind: 'integer', value: BigInt(digits.slice(0, MAX_DIGITS)) * (unit === 'KB' ? 1024n : unit === 'MB' ? 1048576n : 1n), ...at() }  }
-  function peg$f94() {    return take(DECIMAL)  }
-  function peg$f95(text) {    return { text, ...at() }  }
-  function peg$f96() {    return take(TEXT)  }
-  function peg$f97(value) {    return { kind: 'text', value: unescaped(value), ...at() }  }
-  function peg$f98() {    error('illegal escape sequence: \\t, \\n, \\r, \\", \\\\ and \\xAB are there')  }
-  function peg$f99() {    error('unterminated text: its closing quote is missing on this line')  }
-  function peg$f100() {    return take(REGEX)  }
-  function peg$f101(source, flags) {    return { kind: 'regex', source: source.replaceAll('\\/', '/'), flags, ...at() }  }
-  function peg$f102() {    error('unterminated regular expression: its closing slash is missing on this line')  }
-  function peg$f103() {    return skip(SPACE)  }
+  function peg$f69(path) {    return { kind: 'path', path, ...at() }  }
+  function peg$f70(to) {    return { kind: 'range', to }  }
+  function peg$f71(items) {    return { kind: 'list', items }  }
+  function peg$f72(first, rest) {    return deep()  }
+  function peg$f73(first, rest, body) {    return { kind: 'with', variables: [first, ...rest], body, ...at() }  }
+  function peg$f74(name, value) {    return { name, value }  }
+  function peg$f75(name, steps) {    return { kind: 'path', name: name.text, nameEnd: name.end, steps, ...at() }  }
+  function peg$f76(name) {    return { ...name, kind: 'field', name: name.text }  }
+  function peg$f77() {    return deep()  }
+  function peg$f78(index) {    return { kind: 'index', index, ...at() }  }
+  function peg$f79() {    return deep()  }
+  function peg$f80(first, rest) {    return [first, ...rest]  }
+  function peg$f81(list) {    return { kind: 'call', arguments: list ?? [], ...at() }  }
+  function peg$f82() {    return taken  }
+  function peg$f83() {    return take(NAME) && !RESERVED.has(taken)  }
+  function peg$f84(text) {    return { text, start: offset(), end: offset() + text.length }  }
+  function peg$f85() {    return take(STRING_IDENTIFIER)  }
+  function peg$f86(name) {    return { name, start: offset(), end: offset() + name.length + 1 }  }
+  function peg$f87(name) {    return { name, start: offset() - 1, end: offset() + name.length }  }
+  function peg$f88() {    return take(READER)  }
+  function peg$f89() {    return take(FLOAT)  }
+  function peg$f90(text) {    return { kind: 'float', value: Number(text), ...at() }  }
+  function peg$f91() {    return take(HEX_OR_OCTAL)  }
+  function peg$f92(text) {    return { kind: 'integer', value: BigInt(text.slice(0, MAX_DIGITS)), ...at() }  }
+  function peg$f93() {    return take(DECIMAL)  }
+  function peg$f94(digits, unit) {    return { kind: 'integer', value: BigInt(digits.slice(0, MAX_DIGITS)) * (unit === 'KB' ? 1024n : unit === 'MB' ? 1048576n : 1n), ...at() }  }
+  function peg$f95() {    return take(DECIMAL)  }
+  function peg$f96(text) {    return { text, ...at() }  }
+  function peg$f97() {    return take(TEXT)  }
+  function peg$f98(value) {    return { kind: 'text', value: unescaped(value), ...at() }  }
+  function peg$f99() {    error('illegal escape sequence: \\t, \\n, \\r, \\", \\\\ and \\xAB are there')  }
+  function peg$f100() {    error('unterminated text: its closing quote is missing on this line')  }
+  function peg$f101() {    return take(REGEX)  }
+  function peg$f102(source, flags) {    return { kind: 'regex', source: source.replaceAll('\\/', '/'), flags, ...at() }  }
+  function peg$f103() {    error('unterminated regular expression: its closing slash is missing on this line')  }
+  function peg$f104() {    return skip(SPACE)  }
   let peg$currPos = options.peg$currPos | 0;
   let peg$savedPos = peg$currPos;
   const peg$posDetailsCache = [{ line: 1, column: 1 }];
@@ -1272,141 +1268,191 @@ function peg$parse(input, options) {
   }
 
   function peg$parseStringModifier() {
-    let s0, s1, s2, s3, s4, s5, s6, s7;
+    let s0, s1, s2, s3, s4, s5, s6, s7, s8;
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = peg$parseNOCASE();
-    if (s1 === peg$FAILED) {
-      s1 = peg$parseWIDE();
-      if (s1 === peg$FAILED) {
-        s1 = peg$parseASCII();
-        if (s1 === peg$FAILED) {
-          s1 = peg$parseFULLWORD();
-          if (s1 === peg$FAILED) {
-            s1 = peg$parsePRIVATE();
-          }
-        }
-      }
+    peg$savedPos = peg$currPos;
+    s1 = peg$f10();
+    if (s1) {
+      s1 = undefined;
+    } else {
+      s1 = peg$FAILED;
     }
     if (s1 !== peg$FAILED) {
-      peg$savedPos = s0;
-      s1 = peg$f10(s1);
+      s2 = peg$parseTaken();
+      if (s2 !== peg$FAILED) {
+        s3 = peg$parse_();
+        if (s3 !== peg$FAILED) {
+          peg$savedPos = s0;
+          s0 = peg$f11(s2);
+        } else {
+          peg$currPos = s0;
+          s0 = peg$FAILED;
+        }
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
     }
-    s0 = s1;
     if (s0 === peg$FAILED) {
       s0 = peg$currPos;
-      s1 = peg$parseXOR();
+      s1 = peg$currPos;
+      peg$silentFails++;
+      if (input.charCodeAt(peg$currPos) === 120) {
+        s2 = peg$c8;
+        peg$currPos++;
+      } else {
+        s2 = peg$FAILED;
+        if (peg$silentFails === 0) { peg$fail(peg$e12); }
+      }
+      peg$silentFails--;
+      if (s2 !== peg$FAILED) {
+        peg$currPos = s1;
+        s1 = undefined;
+      } else {
+        s1 = peg$FAILED;
+      }
       if (s1 !== peg$FAILED) {
-        s2 = peg$currPos;
-        if (input.charCodeAt(peg$currPos) === 40) {
-          s3 = peg$c8;
-          peg$currPos++;
-        } else {
-          s3 = peg$FAILED;
-          if (peg$silentFails === 0) { peg$fail(peg$e12); }
-        }
-        if (s3 !== peg$FAILED) {
-          s4 = peg$parse_();
+        s2 = peg$parseXOR();
+        if (s2 !== peg$FAILED) {
+          s3 = peg$currPos;
+          if (input.charCodeAt(peg$currPos) === 40) {
+            s4 = peg$c9;
+            peg$currPos++;
+          } else {
+            s4 = peg$FAILED;
+            if (peg$silentFails === 0) { peg$fail(peg$e13); }
+          }
           if (s4 !== peg$FAILED) {
-            s5 = peg$parseXorKeys();
+            s5 = peg$parse_();
             if (s5 !== peg$FAILED) {
-              if (input.charCodeAt(peg$currPos) === 41) {
-                s6 = peg$c9;
-                peg$currPos++;
-              } else {
-                s6 = peg$FAILED;
-                if (peg$silentFails === 0) { peg$fail(peg$e13); }
-              }
+              s6 = peg$parseXorKeys();
               if (s6 !== peg$FAILED) {
-                s7 = peg$parse_();
-                if (s7 !== peg$FAILED) {
-                  s2 = s5;
+                if (input.charCodeAt(peg$currPos) === 41) {
+                  s7 = peg$c10;
+                  peg$currPos++;
                 } else {
-                  peg$currPos = s2;
-                  s2 = peg$FAILED;
+                  s7 = peg$FAILED;
+                  if (peg$silentFails === 0) { peg$fail(peg$e14); }
+                }
+                if (s7 !== peg$FAILED) {
+                  s8 = peg$parse_();
+                  if (s8 !== peg$FAILED) {
+                    s3 = s6;
+                  } else {
+                    peg$currPos = s3;
+                    s3 = peg$FAILED;
+                  }
+                } else {
+                  peg$currPos = s3;
+                  s3 = peg$FAILED;
                 }
               } else {
-                peg$currPos = s2;
-                s2 = peg$FAILED;
+                peg$currPos = s3;
+                s3 = peg$FAILED;
               }
             } else {
-              peg$currPos = s2;
-              s2 = peg$FAILED;
+              peg$currPos = s3;
+              s3 = peg$FAILED;
             }
           } else {
-            peg$currPos = s2;
-            s2 = peg$FAILED;
+            peg$currPos = s3;
+            s3 = peg$FAILED;
           }
+          if (s3 === peg$FAILED) {
+            s3 = null;
+          }
+          peg$savedPos = s0;
+          s0 = peg$f12(s3);
         } else {
-          peg$currPos = s2;
-          s2 = peg$FAILED;
+          peg$currPos = s0;
+          s0 = peg$FAILED;
         }
-        if (s2 === peg$FAILED) {
-          s2 = null;
-        }
-        peg$savedPos = s0;
-        s0 = peg$f11(s2);
       } else {
         peg$currPos = s0;
         s0 = peg$FAILED;
       }
       if (s0 === peg$FAILED) {
         s0 = peg$currPos;
-        s1 = peg$parseBASE64WIDE();
-        if (s1 === peg$FAILED) {
-          s1 = peg$parseBASE64();
+        s1 = peg$currPos;
+        peg$silentFails++;
+        if (input.charCodeAt(peg$currPos) === 98) {
+          s2 = peg$c11;
+          peg$currPos++;
+        } else {
+          s2 = peg$FAILED;
+          if (peg$silentFails === 0) { peg$fail(peg$e15); }
+        }
+        peg$silentFails--;
+        if (s2 !== peg$FAILED) {
+          peg$currPos = s1;
+          s1 = undefined;
+        } else {
+          s1 = peg$FAILED;
         }
         if (s1 !== peg$FAILED) {
-          s2 = peg$currPos;
-          if (input.charCodeAt(peg$currPos) === 40) {
-            s3 = peg$c8;
-            peg$currPos++;
-          } else {
-            s3 = peg$FAILED;
-            if (peg$silentFails === 0) { peg$fail(peg$e12); }
+          s2 = peg$parseBASE64WIDE();
+          if (s2 === peg$FAILED) {
+            s2 = peg$parseBASE64();
           }
-          if (s3 !== peg$FAILED) {
-            s4 = peg$parse_();
+          if (s2 !== peg$FAILED) {
+            s3 = peg$currPos;
+            if (input.charCodeAt(peg$currPos) === 40) {
+              s4 = peg$c9;
+              peg$currPos++;
+            } else {
+              s4 = peg$FAILED;
+              if (peg$silentFails === 0) { peg$fail(peg$e13); }
+            }
             if (s4 !== peg$FAILED) {
-              s5 = peg$parseText();
+              s5 = peg$parse_();
               if (s5 !== peg$FAILED) {
-                if (input.charCodeAt(peg$currPos) === 41) {
-                  s6 = peg$c9;
-                  peg$currPos++;
-                } else {
-                  s6 = peg$FAILED;
-                  if (peg$silentFails === 0) { peg$fail(peg$e13); }
-                }
+                s6 = peg$parseText();
                 if (s6 !== peg$FAILED) {
-                  s7 = peg$parse_();
-                  if (s7 !== peg$FAILED) {
-                    s2 = s5;
+                  if (input.charCodeAt(peg$currPos) === 41) {
+                    s7 = peg$c10;
+                    peg$currPos++;
                   } else {
-                    peg$currPos = s2;
-                    s2 = peg$FAILED;
+                    s7 = peg$FAILED;
+                    if (peg$silentFails === 0) { peg$fail(peg$e14); }
+                  }
+                  if (s7 !== peg$FAILED) {
+                    s8 = peg$parse_();
+                    if (s8 !== peg$FAILED) {
+                      s3 = s6;
+                    } else {
+                      peg$currPos = s3;
+                      s3 = peg$FAILED;
+                    }
+                  } else {
+                    peg$currPos = s3;
+                    s3 = peg$FAILED;
                   }
                 } else {
-                  peg$currPos = s2;
-                  s2 = peg$FAILED;
+                  peg$currPos = s3;
+                  s3 = peg$FAILED;
                 }
               } else {
-                peg$currPos = s2;
-                s2 = peg$FAILED;
+                peg$currPos = s3;
+                s3 = peg$FAILED;
               }
             } else {
-              peg$currPos = s2;
-              s2 = peg$FAILED;
+              peg$currPos = s3;
+              s3 = peg$FAILED;
             }
+            if (s3 === peg$FAILED) {
+              s3 = null;
+            }
+            peg$savedPos = s0;
+            s0 = peg$f13(s2, s3);
           } else {
-            peg$currPos = s2;
-            s2 = peg$FAILED;
+            peg$currPos = s0;
+            s0 = peg$FAILED;
           }
-          if (s2 === peg$FAILED) {
-            s2 = null;
-          }
-          peg$savedPos = s0;
-          s0 = peg$f12(s1, s2);
         } else {
           peg$currPos = s0;
           s0 = peg$FAILED;
@@ -1458,7 +1504,7 @@ function peg$parse(input, options) {
         s2 = null;
       }
       peg$savedPos = s0;
-      s0 = peg$f13(s1, s2);
+      s0 = peg$f14(s1, s2);
     } else {
       peg$currPos = s0;
       s0 = peg$FAILED;
@@ -1494,7 +1540,7 @@ function peg$parse(input, options) {
             s5 = peg$parse_();
             if (s5 !== peg$FAILED) {
               peg$savedPos = s0;
-              s0 = peg$f14(s3);
+              s0 = peg$f15(s3);
             } else {
               peg$currPos = s0;
               s0 = peg$FAILED;
@@ -1535,7 +1581,7 @@ function peg$parse(input, options) {
     }
     if (s1 !== peg$FAILED) {
       peg$savedPos = s0;
-      s1 = peg$f15(s1);
+      s1 = peg$f16(s1);
     }
     s0 = s1;
 
@@ -1562,7 +1608,7 @@ function peg$parse(input, options) {
     peg$silentFails++;
     s0 = peg$currPos;
     peg$savedPos = peg$currPos;
-    s1 = peg$f16();
+    s1 = peg$f17();
     if (s1) {
       s1 = undefined;
     } else {
@@ -1574,7 +1620,7 @@ function peg$parse(input, options) {
         s3 = peg$parse_();
         if (s3 !== peg$FAILED) {
           peg$savedPos = s0;
-          s0 = peg$f17(s2);
+          s0 = peg$f18(s2);
         } else {
           peg$currPos = s0;
           s0 = peg$FAILED;
@@ -1590,11 +1636,11 @@ function peg$parse(input, options) {
     if (s0 === peg$FAILED) {
       s0 = peg$currPos;
       if (input.charCodeAt(peg$currPos) === 126) {
-        s1 = peg$c10;
+        s1 = peg$c12;
         peg$currPos++;
       } else {
         s1 = peg$FAILED;
-        if (peg$silentFails === 0) { peg$fail(peg$e15); }
+        if (peg$silentFails === 0) { peg$fail(peg$e17); }
       }
       if (s1 !== peg$FAILED) {
         s2 = peg$currPos;
@@ -1604,7 +1650,7 @@ function peg$parse(input, options) {
           peg$currPos++;
         } else {
           s4 = peg$FAILED;
-          if (peg$silentFails === 0) { peg$fail(peg$e16); }
+          if (peg$silentFails === 0) { peg$fail(peg$e18); }
         }
         if (s4 !== peg$FAILED) {
           s5 = input.charAt(peg$currPos);
@@ -1612,7 +1658,7 @@ function peg$parse(input, options) {
             peg$currPos++;
           } else {
             s5 = peg$FAILED;
-            if (peg$silentFails === 0) { peg$fail(peg$e16); }
+            if (peg$silentFails === 0) { peg$fail(peg$e18); }
           }
           if (s5 !== peg$FAILED) {
             s4 = [s4, s5];
@@ -1634,7 +1680,7 @@ function peg$parse(input, options) {
           s3 = peg$parse_();
           if (s3 !== peg$FAILED) {
             peg$savedPos = s0;
-            s0 = peg$f18(s2);
+            s0 = peg$f19(s2);
           } else {
             peg$currPos = s0;
             s0 = peg$FAILED;
@@ -1650,11 +1696,11 @@ function peg$parse(input, options) {
       if (s0 === peg$FAILED) {
         s0 = peg$currPos;
         if (input.charCodeAt(peg$currPos) === 126) {
-          s1 = peg$c10;
+          s1 = peg$c12;
           peg$currPos++;
         } else {
           s1 = peg$FAILED;
-          if (peg$silentFails === 0) { peg$fail(peg$e15); }
+          if (peg$silentFails === 0) { peg$fail(peg$e17); }
         }
         if (s1 === peg$FAILED) {
           s1 = null;
@@ -1664,11 +1710,11 @@ function peg$parse(input, options) {
           peg$currPos++;
         } else {
           s2 = peg$FAILED;
-          if (peg$silentFails === 0) { peg$fail(peg$e16); }
+          if (peg$silentFails === 0) { peg$fail(peg$e18); }
         }
         if (s2 !== peg$FAILED) {
           peg$savedPos = s0;
-          s0 = peg$f19();
+          s0 = peg$f20();
         } else {
           peg$currPos = s0;
           s0 = peg$FAILED;
@@ -1678,7 +1724,7 @@ function peg$parse(input, options) {
     peg$silentFails--;
     if (s0 === peg$FAILED) {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e14); }
+      if (peg$silentFails === 0) { peg$fail(peg$e16); }
     }
 
     return s0;
@@ -1689,11 +1735,11 @@ function peg$parse(input, options) {
 
     s0 = peg$currPos;
     if (input.charCodeAt(peg$currPos) === 91) {
-      s1 = peg$c11;
+      s1 = peg$c13;
       peg$currPos++;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e17); }
+      if (peg$silentFails === 0) { peg$fail(peg$e19); }
     }
     if (s1 !== peg$FAILED) {
       s2 = peg$parse_();
@@ -1731,17 +1777,17 @@ function peg$parse(input, options) {
           s5 = null;
         }
         if (input.charCodeAt(peg$currPos) === 93) {
-          s6 = peg$c12;
+          s6 = peg$c14;
           peg$currPos++;
         } else {
           s6 = peg$FAILED;
-          if (peg$silentFails === 0) { peg$fail(peg$e18); }
+          if (peg$silentFails === 0) { peg$fail(peg$e20); }
         }
         if (s6 !== peg$FAILED) {
           s7 = peg$parse_();
           if (s7 !== peg$FAILED) {
             peg$savedPos = s0;
-            s0 = peg$f20(s3, s4, s5);
+            s0 = peg$f21(s3, s4, s5);
           } else {
             peg$currPos = s0;
             s0 = peg$FAILED;
@@ -1767,15 +1813,15 @@ function peg$parse(input, options) {
 
     s0 = peg$currPos;
     if (input.charCodeAt(peg$currPos) === 40) {
-      s1 = peg$c8;
+      s1 = peg$c9;
       peg$currPos++;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e12); }
+      if (peg$silentFails === 0) { peg$fail(peg$e13); }
     }
     if (s1 !== peg$FAILED) {
       peg$savedPos = peg$currPos;
-      s2 = peg$f21();
+      s2 = peg$f22();
       if (s2) {
         s2 = undefined;
       } else {
@@ -1789,11 +1835,11 @@ function peg$parse(input, options) {
             s5 = [];
             s6 = peg$currPos;
             if (input.charCodeAt(peg$currPos) === 124) {
-              s7 = peg$c13;
+              s7 = peg$c15;
               peg$currPos++;
             } else {
               s7 = peg$FAILED;
-              if (peg$silentFails === 0) { peg$fail(peg$e19); }
+              if (peg$silentFails === 0) { peg$fail(peg$e21); }
             }
             if (s7 !== peg$FAILED) {
               s8 = peg$parse_();
@@ -1817,11 +1863,11 @@ function peg$parse(input, options) {
               s5.push(s6);
               s6 = peg$currPos;
               if (input.charCodeAt(peg$currPos) === 124) {
-                s7 = peg$c13;
+                s7 = peg$c15;
                 peg$currPos++;
               } else {
                 s7 = peg$FAILED;
-                if (peg$silentFails === 0) { peg$fail(peg$e19); }
+                if (peg$silentFails === 0) { peg$fail(peg$e21); }
               }
               if (s7 !== peg$FAILED) {
                 s8 = peg$parse_();
@@ -1843,17 +1889,17 @@ function peg$parse(input, options) {
               }
             }
             if (input.charCodeAt(peg$currPos) === 41) {
-              s6 = peg$c9;
+              s6 = peg$c10;
               peg$currPos++;
             } else {
               s6 = peg$FAILED;
-              if (peg$silentFails === 0) { peg$fail(peg$e13); }
+              if (peg$silentFails === 0) { peg$fail(peg$e14); }
             }
             if (s6 !== peg$FAILED) {
               s7 = peg$parse_();
               if (s7 !== peg$FAILED) {
                 peg$savedPos = s0;
-                s0 = peg$f22(s4, s5);
+                s0 = peg$f23(s4, s5);
               } else {
                 peg$currPos = s0;
                 s0 = peg$FAILED;
@@ -1960,7 +2006,7 @@ function peg$parse(input, options) {
         }
       }
       peg$savedPos = s0;
-      s0 = peg$f23(s1, s2);
+      s0 = peg$f24(s1, s2);
     } else {
       peg$currPos = s0;
       s0 = peg$FAILED;
@@ -2008,7 +2054,7 @@ function peg$parse(input, options) {
         }
       }
       peg$savedPos = s0;
-      s0 = peg$f24(s1, s2);
+      s0 = peg$f25(s1, s2);
     } else {
       peg$currPos = s0;
       s0 = peg$FAILED;
@@ -2030,7 +2076,7 @@ function peg$parse(input, options) {
     s2 = peg$parseComparison();
     if (s2 !== peg$FAILED) {
       peg$savedPos = s0;
-      s0 = peg$f25(s1, s2);
+      s0 = peg$f26(s1, s2);
     } else {
       peg$currPos = s0;
       s0 = peg$FAILED;
@@ -2049,7 +2095,7 @@ function peg$parse(input, options) {
     }
     if (s1 !== peg$FAILED) {
       peg$savedPos = s0;
-      s1 = peg$f26(s1);
+      s1 = peg$f27(s1);
     }
     s0 = s1;
 
@@ -2071,7 +2117,7 @@ function peg$parse(input, options) {
             s4 = null;
           }
           peg$savedPos = s0;
-          s0 = peg$f27(s1, s3, s4);
+          s0 = peg$f28(s1, s3, s4);
         } else {
           peg$currPos = s0;
           s0 = peg$FAILED;
@@ -2094,7 +2140,7 @@ function peg$parse(input, options) {
           s4 = peg$parseArithmetic();
           if (s4 !== peg$FAILED) {
             peg$savedPos = s2;
-            s2 = peg$f28(s1, s3, s4);
+            s2 = peg$f29(s1, s3, s4);
           } else {
             peg$currPos = s2;
             s2 = peg$FAILED;
@@ -2114,7 +2160,7 @@ function peg$parse(input, options) {
                 s5 = null;
               }
               peg$savedPos = s2;
-              s2 = peg$f29(s1, s4, s5);
+              s2 = peg$f30(s1, s4, s5);
             } else {
               peg$currPos = s2;
               s2 = peg$FAILED;
@@ -2126,11 +2172,11 @@ function peg$parse(input, options) {
           if (s2 === peg$FAILED) {
             s2 = peg$currPos;
             if (input.charCodeAt(peg$currPos) === 37) {
-              s3 = peg$c14;
+              s3 = peg$c16;
               peg$currPos++;
             } else {
               s3 = peg$FAILED;
-              if (peg$silentFails === 0) { peg$fail(peg$e20); }
+              if (peg$silentFails === 0) { peg$fail(peg$e22); }
             }
             if (s3 !== peg$FAILED) {
               s4 = peg$parse_();
@@ -2144,7 +2190,7 @@ function peg$parse(input, options) {
                       s7 = null;
                     }
                     peg$savedPos = s2;
-                    s2 = peg$f30(s1, s6, s7);
+                    s2 = peg$f31(s1, s6, s7);
                   } else {
                     peg$currPos = s2;
                     s2 = peg$FAILED;
@@ -2168,7 +2214,7 @@ function peg$parse(input, options) {
                 s4 = peg$parseRegex();
                 if (s4 !== peg$FAILED) {
                   peg$savedPos = s2;
-                  s2 = peg$f31(s1, s4);
+                  s2 = peg$f32(s1, s4);
                 } else {
                   peg$currPos = s2;
                   s2 = peg$FAILED;
@@ -2184,7 +2230,7 @@ function peg$parse(input, options) {
           s2 = null;
         }
         peg$savedPos = s0;
-        s0 = peg$f32(s1, s2);
+        s0 = peg$f33(s1, s2);
       } else {
         peg$currPos = s0;
         s0 = peg$FAILED;
@@ -2200,7 +2246,7 @@ function peg$parse(input, options) {
     peg$silentFails++;
     s0 = peg$currPos;
     peg$savedPos = peg$currPos;
-    s1 = peg$f33();
+    s1 = peg$f34();
     if (s1) {
       s1 = undefined;
     } else {
@@ -2227,7 +2273,7 @@ function peg$parse(input, options) {
     peg$silentFails--;
     if (s0 === peg$FAILED) {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e21); }
+      if (peg$silentFails === 0) { peg$fail(peg$e23); }
     }
 
     return s0;
@@ -2274,7 +2320,7 @@ function peg$parse(input, options) {
         }
       }
       peg$savedPos = s0;
-      s0 = peg$f34(s1, s2);
+      s0 = peg$f35(s1, s2);
     } else {
       peg$currPos = s0;
       s0 = peg$FAILED;
@@ -2289,7 +2335,7 @@ function peg$parse(input, options) {
     peg$silentFails++;
     s0 = peg$currPos;
     peg$savedPos = peg$currPos;
-    s1 = peg$f35();
+    s1 = peg$f36();
     if (s1) {
       s1 = undefined;
     } else {
@@ -2316,7 +2362,7 @@ function peg$parse(input, options) {
     peg$silentFails--;
     if (s0 === peg$FAILED) {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e22); }
+      if (peg$silentFails === 0) { peg$fail(peg$e24); }
     }
 
     return s0;
@@ -2335,7 +2381,7 @@ function peg$parse(input, options) {
     s2 = peg$parsePrimary();
     if (s2 !== peg$FAILED) {
       peg$savedPos = s0;
-      s0 = peg$f36(s1, s2);
+      s0 = peg$f37(s1, s2);
     } else {
       peg$currPos = s0;
       s0 = peg$FAILED;
@@ -2353,13 +2399,13 @@ function peg$parse(input, options) {
       peg$currPos++;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e23); }
+      if (peg$silentFails === 0) { peg$fail(peg$e25); }
     }
     if (s1 !== peg$FAILED) {
       s2 = peg$parse_();
       if (s2 !== peg$FAILED) {
         peg$savedPos = s0;
-        s0 = peg$f37(s1);
+        s0 = peg$f38(s1);
       } else {
         peg$currPos = s0;
         s0 = peg$FAILED;
@@ -2383,7 +2429,7 @@ function peg$parse(input, options) {
         s2 = null;
       }
       peg$savedPos = s0;
-      s0 = peg$f38(s1, s2);
+      s0 = peg$f39(s1, s2);
     } else {
       peg$currPos = s0;
       s0 = peg$FAILED;
@@ -2391,15 +2437,15 @@ function peg$parse(input, options) {
     if (s0 === peg$FAILED) {
       s0 = peg$currPos;
       if (input.charCodeAt(peg$currPos) === 40) {
-        s1 = peg$c8;
+        s1 = peg$c9;
         peg$currPos++;
       } else {
         s1 = peg$FAILED;
-        if (peg$silentFails === 0) { peg$fail(peg$e12); }
+        if (peg$silentFails === 0) { peg$fail(peg$e13); }
       }
       if (s1 !== peg$FAILED) {
         peg$savedPos = peg$currPos;
-        s2 = peg$f39();
+        s2 = peg$f40();
         if (s2) {
           s2 = undefined;
         } else {
@@ -2411,11 +2457,11 @@ function peg$parse(input, options) {
             s4 = peg$parseOr();
             if (s4 !== peg$FAILED) {
               if (input.charCodeAt(peg$currPos) === 41) {
-                s5 = peg$c9;
+                s5 = peg$c10;
                 peg$currPos++;
               } else {
                 s5 = peg$FAILED;
-                if (peg$silentFails === 0) { peg$fail(peg$e13); }
+                if (peg$silentFails === 0) { peg$fail(peg$e14); }
               }
               if (s5 !== peg$FAILED) {
                 s6 = peg$parse_();
@@ -2454,11 +2500,11 @@ function peg$parse(input, options) {
             if (s0 === peg$FAILED) {
               s0 = peg$currPos;
               if (input.charCodeAt(peg$currPos) === 35) {
-                s1 = peg$c15;
+                s1 = peg$c17;
                 peg$currPos++;
               } else {
                 s1 = peg$FAILED;
-                if (peg$silentFails === 0) { peg$fail(peg$e24); }
+                if (peg$silentFails === 0) { peg$fail(peg$e26); }
               }
               if (s1 !== peg$FAILED) {
                 s2 = peg$parseStringName();
@@ -2481,7 +2527,7 @@ function peg$parse(input, options) {
                     s3 = null;
                   }
                   peg$savedPos = s0;
-                  s0 = peg$f40(s2, s3);
+                  s0 = peg$f41(s2, s3);
                 } else {
                   peg$currPos = s0;
                   s0 = peg$FAILED;
@@ -2493,26 +2539,26 @@ function peg$parse(input, options) {
               if (s0 === peg$FAILED) {
                 s0 = peg$currPos;
                 if (input.charCodeAt(peg$currPos) === 64) {
-                  s1 = peg$c16;
+                  s1 = peg$c18;
                   peg$currPos++;
                 } else {
                   s1 = peg$FAILED;
-                  if (peg$silentFails === 0) { peg$fail(peg$e25); }
+                  if (peg$silentFails === 0) { peg$fail(peg$e27); }
                 }
                 if (s1 !== peg$FAILED) {
                   s2 = peg$parseStringName();
                   if (s2 !== peg$FAILED) {
                     s3 = peg$currPos;
                     if (input.charCodeAt(peg$currPos) === 91) {
-                      s4 = peg$c11;
+                      s4 = peg$c13;
                       peg$currPos++;
                     } else {
                       s4 = peg$FAILED;
-                      if (peg$silentFails === 0) { peg$fail(peg$e17); }
+                      if (peg$silentFails === 0) { peg$fail(peg$e19); }
                     }
                     if (s4 !== peg$FAILED) {
                       peg$savedPos = peg$currPos;
-                      s5 = peg$f41(s2);
+                      s5 = peg$f42(s2);
                       if (s5) {
                         s5 = undefined;
                       } else {
@@ -2524,11 +2570,11 @@ function peg$parse(input, options) {
                           s7 = peg$parseOr();
                           if (s7 !== peg$FAILED) {
                             if (input.charCodeAt(peg$currPos) === 93) {
-                              s8 = peg$c12;
+                              s8 = peg$c14;
                               peg$currPos++;
                             } else {
                               s8 = peg$FAILED;
-                              if (peg$silentFails === 0) { peg$fail(peg$e18); }
+                              if (peg$silentFails === 0) { peg$fail(peg$e20); }
                             }
                             if (s8 !== peg$FAILED) {
                               s9 = peg$parse_();
@@ -2562,7 +2608,7 @@ function peg$parse(input, options) {
                       s3 = null;
                     }
                     peg$savedPos = s0;
-                    s0 = peg$f42(s2, s3);
+                    s0 = peg$f43(s2, s3);
                   } else {
                     peg$currPos = s0;
                     s0 = peg$FAILED;
@@ -2574,26 +2620,26 @@ function peg$parse(input, options) {
                 if (s0 === peg$FAILED) {
                   s0 = peg$currPos;
                   if (input.charCodeAt(peg$currPos) === 33) {
-                    s1 = peg$c17;
+                    s1 = peg$c19;
                     peg$currPos++;
                   } else {
                     s1 = peg$FAILED;
-                    if (peg$silentFails === 0) { peg$fail(peg$e26); }
+                    if (peg$silentFails === 0) { peg$fail(peg$e28); }
                   }
                   if (s1 !== peg$FAILED) {
                     s2 = peg$parseStringName();
                     if (s2 !== peg$FAILED) {
                       s3 = peg$currPos;
                       if (input.charCodeAt(peg$currPos) === 91) {
-                        s4 = peg$c11;
+                        s4 = peg$c13;
                         peg$currPos++;
                       } else {
                         s4 = peg$FAILED;
-                        if (peg$silentFails === 0) { peg$fail(peg$e17); }
+                        if (peg$silentFails === 0) { peg$fail(peg$e19); }
                       }
                       if (s4 !== peg$FAILED) {
                         peg$savedPos = peg$currPos;
-                        s5 = peg$f43(s2);
+                        s5 = peg$f44(s2);
                         if (s5) {
                           s5 = undefined;
                         } else {
@@ -2605,11 +2651,11 @@ function peg$parse(input, options) {
                             s7 = peg$parseOr();
                             if (s7 !== peg$FAILED) {
                               if (input.charCodeAt(peg$currPos) === 93) {
-                                s8 = peg$c12;
+                                s8 = peg$c14;
                                 peg$currPos++;
                               } else {
                                 s8 = peg$FAILED;
-                                if (peg$silentFails === 0) { peg$fail(peg$e18); }
+                                if (peg$silentFails === 0) { peg$fail(peg$e20); }
                               }
                               if (s8 !== peg$FAILED) {
                                 s9 = peg$parse_();
@@ -2643,7 +2689,7 @@ function peg$parse(input, options) {
                         s3 = null;
                       }
                       peg$savedPos = s0;
-                      s0 = peg$f44(s2, s3);
+                      s0 = peg$f45(s2, s3);
                     } else {
                       peg$currPos = s0;
                       s0 = peg$FAILED;
@@ -2657,7 +2703,7 @@ function peg$parse(input, options) {
                     s1 = peg$parseFILESIZE();
                     if (s1 !== peg$FAILED) {
                       peg$savedPos = s0;
-                      s1 = peg$f45();
+                      s1 = peg$f46();
                     }
                     s0 = s1;
                     if (s0 === peg$FAILED) {
@@ -2665,15 +2711,15 @@ function peg$parse(input, options) {
                       s1 = peg$parseIntegerReader();
                       if (s1 !== peg$FAILED) {
                         if (input.charCodeAt(peg$currPos) === 40) {
-                          s2 = peg$c8;
+                          s2 = peg$c9;
                           peg$currPos++;
                         } else {
                           s2 = peg$FAILED;
-                          if (peg$silentFails === 0) { peg$fail(peg$e12); }
+                          if (peg$silentFails === 0) { peg$fail(peg$e13); }
                         }
                         if (s2 !== peg$FAILED) {
                           peg$savedPos = peg$currPos;
-                          s3 = peg$f46(s1);
+                          s3 = peg$f47(s1);
                           if (s3) {
                             s3 = undefined;
                           } else {
@@ -2685,17 +2731,17 @@ function peg$parse(input, options) {
                               s5 = peg$parseOr();
                               if (s5 !== peg$FAILED) {
                                 if (input.charCodeAt(peg$currPos) === 41) {
-                                  s6 = peg$c9;
+                                  s6 = peg$c10;
                                   peg$currPos++;
                                 } else {
                                   s6 = peg$FAILED;
-                                  if (peg$silentFails === 0) { peg$fail(peg$e13); }
+                                  if (peg$silentFails === 0) { peg$fail(peg$e14); }
                                 }
                                 if (s6 !== peg$FAILED) {
                                   s7 = peg$parse_();
                                   if (s7 !== peg$FAILED) {
                                     peg$savedPos = s0;
-                                    s0 = peg$f47(s1, s5);
+                                    s0 = peg$f48(s1, s5);
                                   } else {
                                     peg$currPos = s0;
                                     s0 = peg$FAILED;
@@ -2735,7 +2781,7 @@ function peg$parse(input, options) {
                               s1 = peg$parseTRUE();
                               if (s1 !== peg$FAILED) {
                                 peg$savedPos = s0;
-                                s1 = peg$f48();
+                                s1 = peg$f49();
                               }
                               s0 = s1;
                               if (s0 === peg$FAILED) {
@@ -2743,7 +2789,7 @@ function peg$parse(input, options) {
                                 s1 = peg$parseFALSE();
                                 if (s1 !== peg$FAILED) {
                                   peg$savedPos = s0;
-                                  s1 = peg$f49();
+                                  s1 = peg$f50();
                                 }
                                 s0 = s1;
                                 if (s0 === peg$FAILED) {
@@ -2751,7 +2797,7 @@ function peg$parse(input, options) {
                                   s1 = peg$parseENTRYPOINT();
                                   if (s1 !== peg$FAILED) {
                                     peg$savedPos = s0;
-                                    s1 = peg$f50();
+                                    s1 = peg$f51();
                                   }
                                   s0 = s1;
                                   if (s0 === peg$FAILED) {
@@ -2785,7 +2831,7 @@ function peg$parse(input, options) {
       s2 = peg$parseArithmetic();
       if (s2 !== peg$FAILED) {
         peg$savedPos = s0;
-        s0 = peg$f51(s2);
+        s0 = peg$f52(s2);
       } else {
         peg$currPos = s0;
         s0 = peg$FAILED;
@@ -2801,7 +2847,7 @@ function peg$parse(input, options) {
         s2 = peg$parseRange();
         if (s2 !== peg$FAILED) {
           peg$savedPos = s0;
-          s0 = peg$f52(s2);
+          s0 = peg$f53(s2);
         } else {
           peg$currPos = s0;
           s0 = peg$FAILED;
@@ -2820,15 +2866,15 @@ function peg$parse(input, options) {
 
     s0 = peg$currPos;
     if (input.charCodeAt(peg$currPos) === 40) {
-      s1 = peg$c8;
+      s1 = peg$c9;
       peg$currPos++;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e12); }
+      if (peg$silentFails === 0) { peg$fail(peg$e13); }
     }
     if (s1 !== peg$FAILED) {
       peg$savedPos = peg$currPos;
-      s2 = peg$f53();
+      s2 = peg$f54();
       if (s2) {
         s2 = undefined;
       } else {
@@ -2839,12 +2885,12 @@ function peg$parse(input, options) {
         if (s3 !== peg$FAILED) {
           s4 = peg$parseOr();
           if (s4 !== peg$FAILED) {
-            if (input.substr(peg$currPos, 2) === peg$c18) {
-              s5 = peg$c18;
+            if (input.substr(peg$currPos, 2) === peg$c20) {
+              s5 = peg$c20;
               peg$currPos += 2;
             } else {
               s5 = peg$FAILED;
-              if (peg$silentFails === 0) { peg$fail(peg$e27); }
+              if (peg$silentFails === 0) { peg$fail(peg$e29); }
             }
             if (s5 !== peg$FAILED) {
               s6 = peg$parse_();
@@ -2852,17 +2898,17 @@ function peg$parse(input, options) {
                 s7 = peg$parseOr();
                 if (s7 !== peg$FAILED) {
                   if (input.charCodeAt(peg$currPos) === 41) {
-                    s8 = peg$c9;
+                    s8 = peg$c10;
                     peg$currPos++;
                   } else {
                     s8 = peg$FAILED;
-                    if (peg$silentFails === 0) { peg$fail(peg$e13); }
+                    if (peg$silentFails === 0) { peg$fail(peg$e14); }
                   }
                   if (s8 !== peg$FAILED) {
                     s9 = peg$parse_();
                     if (s9 !== peg$FAILED) {
                       peg$savedPos = s0;
-                      s0 = peg$f54(s4, s7);
+                      s0 = peg$f55(s4, s7);
                     } else {
                       peg$currPos = s0;
                       s0 = peg$FAILED;
@@ -2916,7 +2962,7 @@ function peg$parse(input, options) {
     }
     if (s1 !== peg$FAILED) {
       peg$savedPos = s0;
-      s1 = peg$f55(s1);
+      s1 = peg$f56(s1);
     }
     s0 = s1;
 
@@ -2933,11 +2979,11 @@ function peg$parse(input, options) {
       if (s1 !== peg$FAILED) {
         s2 = peg$currPos;
         if (input.charCodeAt(peg$currPos) === 37) {
-          s3 = peg$c14;
+          s3 = peg$c16;
           peg$currPos++;
         } else {
           s3 = peg$FAILED;
-          if (peg$silentFails === 0) { peg$fail(peg$e20); }
+          if (peg$silentFails === 0) { peg$fail(peg$e22); }
         }
         if (s3 !== peg$FAILED) {
           s4 = peg$parse_();
@@ -2956,7 +3002,7 @@ function peg$parse(input, options) {
           s2 = null;
         }
         peg$savedPos = s0;
-        s0 = peg$f56(s1, s2);
+        s0 = peg$f57(s1, s2);
       } else {
         peg$currPos = s0;
         s0 = peg$FAILED;
@@ -2973,21 +3019,21 @@ function peg$parse(input, options) {
     s1 = peg$parseTHEM();
     if (s1 !== peg$FAILED) {
       peg$savedPos = s0;
-      s1 = peg$f57();
+      s1 = peg$f58();
     }
     s0 = s1;
     if (s0 === peg$FAILED) {
       s0 = peg$currPos;
       if (input.charCodeAt(peg$currPos) === 40) {
-        s1 = peg$c8;
+        s1 = peg$c9;
         peg$currPos++;
       } else {
         s1 = peg$FAILED;
-        if (peg$silentFails === 0) { peg$fail(peg$e12); }
+        if (peg$silentFails === 0) { peg$fail(peg$e13); }
       }
       if (s1 !== peg$FAILED) {
         peg$savedPos = peg$currPos;
-        s2 = peg$f58();
+        s2 = peg$f59();
         if (s2) {
           s2 = undefined;
         } else {
@@ -3001,11 +3047,11 @@ function peg$parse(input, options) {
               s5 = [];
               s6 = peg$currPos;
               if (input.charCodeAt(peg$currPos) === 44) {
-                s7 = peg$c19;
+                s7 = peg$c21;
                 peg$currPos++;
               } else {
                 s7 = peg$FAILED;
-                if (peg$silentFails === 0) { peg$fail(peg$e28); }
+                if (peg$silentFails === 0) { peg$fail(peg$e30); }
               }
               if (s7 !== peg$FAILED) {
                 s8 = peg$parse_();
@@ -3029,11 +3075,11 @@ function peg$parse(input, options) {
                 s5.push(s6);
                 s6 = peg$currPos;
                 if (input.charCodeAt(peg$currPos) === 44) {
-                  s7 = peg$c19;
+                  s7 = peg$c21;
                   peg$currPos++;
                 } else {
                   s7 = peg$FAILED;
-                  if (peg$silentFails === 0) { peg$fail(peg$e28); }
+                  if (peg$silentFails === 0) { peg$fail(peg$e30); }
                 }
                 if (s7 !== peg$FAILED) {
                   s8 = peg$parse_();
@@ -3055,17 +3101,17 @@ function peg$parse(input, options) {
                 }
               }
               if (input.charCodeAt(peg$currPos) === 41) {
-                s6 = peg$c9;
+                s6 = peg$c10;
                 peg$currPos++;
               } else {
                 s6 = peg$FAILED;
-                if (peg$silentFails === 0) { peg$fail(peg$e13); }
+                if (peg$silentFails === 0) { peg$fail(peg$e14); }
               }
               if (s6 !== peg$FAILED) {
                 s7 = peg$parse_();
                 if (s7 !== peg$FAILED) {
                   peg$savedPos = s0;
-                  s0 = peg$f59(s4, s5);
+                  s0 = peg$f60(s4, s5);
                 } else {
                   peg$currPos = s0;
                   s0 = peg$FAILED;
@@ -3100,11 +3146,11 @@ function peg$parse(input, options) {
 
     s0 = peg$currPos;
     if (input.charCodeAt(peg$currPos) === 36) {
-      s1 = peg$c20;
+      s1 = peg$c22;
       peg$currPos++;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e29); }
+      if (peg$silentFails === 0) { peg$fail(peg$e31); }
     }
     if (s1 !== peg$FAILED) {
       s2 = peg$currPos;
@@ -3114,7 +3160,7 @@ function peg$parse(input, options) {
         peg$currPos++;
       } else {
         s4 = peg$FAILED;
-        if (peg$silentFails === 0) { peg$fail(peg$e30); }
+        if (peg$silentFails === 0) { peg$fail(peg$e32); }
       }
       while (s4 !== peg$FAILED) {
         s3.push(s4);
@@ -3123,22 +3169,22 @@ function peg$parse(input, options) {
           peg$currPos++;
         } else {
           s4 = peg$FAILED;
-          if (peg$silentFails === 0) { peg$fail(peg$e30); }
+          if (peg$silentFails === 0) { peg$fail(peg$e32); }
         }
       }
       s2 = input.substring(s2, peg$currPos);
       if (input.charCodeAt(peg$currPos) === 42) {
-        s3 = peg$c21;
+        s3 = peg$c23;
         peg$currPos++;
       } else {
         s3 = peg$FAILED;
-        if (peg$silentFails === 0) { peg$fail(peg$e31); }
+        if (peg$silentFails === 0) { peg$fail(peg$e33); }
       }
       if (s3 !== peg$FAILED) {
         s4 = peg$parse_();
         if (s4 !== peg$FAILED) {
           peg$savedPos = s0;
-          s0 = peg$f60(s2);
+          s0 = peg$f61(s2);
         } else {
           peg$currPos = s0;
           s0 = peg$FAILED;
@@ -3156,11 +3202,11 @@ function peg$parse(input, options) {
       s1 = peg$parseName();
       if (s1 !== peg$FAILED) {
         if (input.charCodeAt(peg$currPos) === 42) {
-          s2 = peg$c21;
+          s2 = peg$c23;
           peg$currPos++;
         } else {
           s2 = peg$FAILED;
-          if (peg$silentFails === 0) { peg$fail(peg$e31); }
+          if (peg$silentFails === 0) { peg$fail(peg$e33); }
         }
         if (s2 !== peg$FAILED) {
           s3 = peg$parse_();
@@ -3172,7 +3218,7 @@ function peg$parse(input, options) {
               peg$currPos++;
             } else {
               s5 = peg$FAILED;
-              if (peg$silentFails === 0) { peg$fail(peg$e32); }
+              if (peg$silentFails === 0) { peg$fail(peg$e34); }
             }
             peg$silentFails--;
             if (s5 !== peg$FAILED) {
@@ -3183,7 +3229,7 @@ function peg$parse(input, options) {
             }
             if (s4 !== peg$FAILED) {
               peg$savedPos = s0;
-              s0 = peg$f61(s1);
+              s0 = peg$f62(s1);
             } else {
               peg$currPos = s0;
               s0 = peg$FAILED;
@@ -3232,15 +3278,15 @@ function peg$parse(input, options) {
             s5 = peg$parse_();
             if (s5 !== peg$FAILED) {
               if (input.charCodeAt(peg$currPos) === 40) {
-                s6 = peg$c8;
+                s6 = peg$c9;
                 peg$currPos++;
               } else {
                 s6 = peg$FAILED;
-                if (peg$silentFails === 0) { peg$fail(peg$e12); }
+                if (peg$silentFails === 0) { peg$fail(peg$e13); }
               }
               if (s6 !== peg$FAILED) {
                 peg$savedPos = peg$currPos;
-                s7 = peg$f62(s2, s3);
+                s7 = peg$f63(s2, s3);
                 if (s7) {
                   s7 = undefined;
                 } else {
@@ -3252,17 +3298,17 @@ function peg$parse(input, options) {
                     s9 = peg$parseOr();
                     if (s9 !== peg$FAILED) {
                       if (input.charCodeAt(peg$currPos) === 41) {
-                        s10 = peg$c9;
+                        s10 = peg$c10;
                         peg$currPos++;
                       } else {
                         s10 = peg$FAILED;
-                        if (peg$silentFails === 0) { peg$fail(peg$e13); }
+                        if (peg$silentFails === 0) { peg$fail(peg$e14); }
                       }
                       if (s10 !== peg$FAILED) {
                         s11 = peg$parse_();
                         if (s11 !== peg$FAILED) {
                           peg$savedPos = s0;
-                          s0 = peg$f63(s2, s3, s9);
+                          s0 = peg$f64(s2, s3, s9);
                         } else {
                           peg$currPos = s0;
                           s0 = peg$FAILED;
@@ -3320,7 +3366,7 @@ function peg$parse(input, options) {
       s2 = peg$parseSet();
       if (s2 !== peg$FAILED) {
         peg$savedPos = s0;
-        s0 = peg$f64(s2);
+        s0 = peg$f65(s2);
       } else {
         peg$currPos = s0;
         s0 = peg$FAILED;
@@ -3342,11 +3388,11 @@ function peg$parse(input, options) {
       s2 = [];
       s3 = peg$currPos;
       if (input.charCodeAt(peg$currPos) === 44) {
-        s4 = peg$c19;
+        s4 = peg$c21;
         peg$currPos++;
       } else {
         s4 = peg$FAILED;
-        if (peg$silentFails === 0) { peg$fail(peg$e28); }
+        if (peg$silentFails === 0) { peg$fail(peg$e30); }
       }
       if (s4 !== peg$FAILED) {
         s5 = peg$parse_();
@@ -3370,11 +3416,11 @@ function peg$parse(input, options) {
         s2.push(s3);
         s3 = peg$currPos;
         if (input.charCodeAt(peg$currPos) === 44) {
-          s4 = peg$c19;
+          s4 = peg$c21;
           peg$currPos++;
         } else {
           s4 = peg$FAILED;
-          if (peg$silentFails === 0) { peg$fail(peg$e28); }
+          if (peg$silentFails === 0) { peg$fail(peg$e30); }
         }
         if (s4 !== peg$FAILED) {
           s5 = peg$parse_();
@@ -3400,7 +3446,7 @@ function peg$parse(input, options) {
         s4 = peg$parseIterable();
         if (s4 !== peg$FAILED) {
           peg$savedPos = s0;
-          s0 = peg$f65(s1, s2, s4);
+          s0 = peg$f66(s1, s2, s4);
         } else {
           peg$currPos = s0;
           s0 = peg$FAILED;
@@ -3422,15 +3468,15 @@ function peg$parse(input, options) {
 
     s0 = peg$currPos;
     if (input.charCodeAt(peg$currPos) === 40) {
-      s1 = peg$c8;
+      s1 = peg$c9;
       peg$currPos++;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e12); }
+      if (peg$silentFails === 0) { peg$fail(peg$e13); }
     }
     if (s1 !== peg$FAILED) {
       peg$savedPos = peg$currPos;
-      s2 = peg$f66();
+      s2 = peg$f67();
       if (s2) {
         s2 = undefined;
       } else {
@@ -3444,17 +3490,17 @@ function peg$parse(input, options) {
             s5 = peg$parseRestOfIterable();
             if (s5 !== peg$FAILED) {
               if (input.charCodeAt(peg$currPos) === 41) {
-                s6 = peg$c9;
+                s6 = peg$c10;
                 peg$currPos++;
               } else {
                 s6 = peg$FAILED;
-                if (peg$silentFails === 0) { peg$fail(peg$e13); }
+                if (peg$silentFails === 0) { peg$fail(peg$e14); }
               }
               if (s6 !== peg$FAILED) {
                 s7 = peg$parse_();
                 if (s7 !== peg$FAILED) {
                   peg$savedPos = s0;
-                  s0 = peg$f67(s4, s5);
+                  s0 = peg$f68(s4, s5);
                 } else {
                   peg$currPos = s0;
                   s0 = peg$FAILED;
@@ -3488,7 +3534,7 @@ function peg$parse(input, options) {
       s1 = peg$parsePath();
       if (s1 !== peg$FAILED) {
         peg$savedPos = s0;
-        s1 = peg$f68(s1);
+        s1 = peg$f69(s1);
       }
       s0 = s1;
     }
@@ -3500,12 +3546,12 @@ function peg$parse(input, options) {
     let s0, s1, s2, s3, s4, s5;
 
     s0 = peg$currPos;
-    if (input.substr(peg$currPos, 2) === peg$c18) {
-      s1 = peg$c18;
+    if (input.substr(peg$currPos, 2) === peg$c20) {
+      s1 = peg$c20;
       peg$currPos += 2;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e27); }
+      if (peg$silentFails === 0) { peg$fail(peg$e29); }
     }
     if (s1 !== peg$FAILED) {
       s2 = peg$parse_();
@@ -3513,7 +3559,7 @@ function peg$parse(input, options) {
         s3 = peg$parseOr();
         if (s3 !== peg$FAILED) {
           peg$savedPos = s0;
-          s0 = peg$f69(s3);
+          s0 = peg$f70(s3);
         } else {
           peg$currPos = s0;
           s0 = peg$FAILED;
@@ -3531,11 +3577,11 @@ function peg$parse(input, options) {
       s1 = [];
       s2 = peg$currPos;
       if (input.charCodeAt(peg$currPos) === 44) {
-        s3 = peg$c19;
+        s3 = peg$c21;
         peg$currPos++;
       } else {
         s3 = peg$FAILED;
-        if (peg$silentFails === 0) { peg$fail(peg$e28); }
+        if (peg$silentFails === 0) { peg$fail(peg$e30); }
       }
       if (s3 !== peg$FAILED) {
         s4 = peg$parse_();
@@ -3559,11 +3605,11 @@ function peg$parse(input, options) {
         s1.push(s2);
         s2 = peg$currPos;
         if (input.charCodeAt(peg$currPos) === 44) {
-          s3 = peg$c19;
+          s3 = peg$c21;
           peg$currPos++;
         } else {
           s3 = peg$FAILED;
-          if (peg$silentFails === 0) { peg$fail(peg$e28); }
+          if (peg$silentFails === 0) { peg$fail(peg$e30); }
         }
         if (s3 !== peg$FAILED) {
           s4 = peg$parse_();
@@ -3585,7 +3631,7 @@ function peg$parse(input, options) {
         }
       }
       peg$savedPos = s0;
-      s1 = peg$f70(s1);
+      s1 = peg$f71(s1);
       s0 = s1;
     }
 
@@ -3603,11 +3649,11 @@ function peg$parse(input, options) {
         s3 = [];
         s4 = peg$currPos;
         if (input.charCodeAt(peg$currPos) === 44) {
-          s5 = peg$c19;
+          s5 = peg$c21;
           peg$currPos++;
         } else {
           s5 = peg$FAILED;
-          if (peg$silentFails === 0) { peg$fail(peg$e28); }
+          if (peg$silentFails === 0) { peg$fail(peg$e30); }
         }
         if (s5 !== peg$FAILED) {
           s6 = peg$parse_();
@@ -3631,11 +3677,11 @@ function peg$parse(input, options) {
           s3.push(s4);
           s4 = peg$currPos;
           if (input.charCodeAt(peg$currPos) === 44) {
-            s5 = peg$c19;
+            s5 = peg$c21;
             peg$currPos++;
           } else {
             s5 = peg$FAILED;
-            if (peg$silentFails === 0) { peg$fail(peg$e28); }
+            if (peg$silentFails === 0) { peg$fail(peg$e30); }
           }
           if (s5 !== peg$FAILED) {
             s6 = peg$parse_();
@@ -3667,15 +3713,15 @@ function peg$parse(input, options) {
           s5 = peg$parse_();
           if (s5 !== peg$FAILED) {
             if (input.charCodeAt(peg$currPos) === 40) {
-              s6 = peg$c8;
+              s6 = peg$c9;
               peg$currPos++;
             } else {
               s6 = peg$FAILED;
-              if (peg$silentFails === 0) { peg$fail(peg$e12); }
+              if (peg$silentFails === 0) { peg$fail(peg$e13); }
             }
             if (s6 !== peg$FAILED) {
               peg$savedPos = peg$currPos;
-              s7 = peg$f71(s2, s3);
+              s7 = peg$f72(s2, s3);
               if (s7) {
                 s7 = undefined;
               } else {
@@ -3687,17 +3733,17 @@ function peg$parse(input, options) {
                   s9 = peg$parseOr();
                   if (s9 !== peg$FAILED) {
                     if (input.charCodeAt(peg$currPos) === 41) {
-                      s10 = peg$c9;
+                      s10 = peg$c10;
                       peg$currPos++;
                     } else {
                       s10 = peg$FAILED;
-                      if (peg$silentFails === 0) { peg$fail(peg$e13); }
+                      if (peg$silentFails === 0) { peg$fail(peg$e14); }
                     }
                     if (s10 !== peg$FAILED) {
                       s11 = peg$parse_();
                       if (s11 !== peg$FAILED) {
                         peg$savedPos = s0;
-                        s0 = peg$f72(s2, s3, s9);
+                        s0 = peg$f73(s2, s3, s9);
                       } else {
                         peg$currPos = s0;
                         s0 = peg$FAILED;
@@ -3778,7 +3824,7 @@ function peg$parse(input, options) {
             s5 = peg$parseOr();
             if (s5 !== peg$FAILED) {
               peg$savedPos = s0;
-              s0 = peg$f73(s1, s5);
+              s0 = peg$f74(s1, s5);
             } else {
               peg$currPos = s0;
               s0 = peg$FAILED;
@@ -3816,7 +3862,7 @@ function peg$parse(input, options) {
         s3 = peg$parseStep();
       }
       peg$savedPos = s0;
-      s0 = peg$f74(s1, s2);
+      s0 = peg$f75(s1, s2);
     } else {
       peg$currPos = s0;
       s0 = peg$FAILED;
@@ -3830,21 +3876,21 @@ function peg$parse(input, options) {
 
     s0 = peg$currPos;
     if (input.charCodeAt(peg$currPos) === 46) {
-      s1 = peg$c22;
+      s1 = peg$c24;
       peg$currPos++;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e33); }
+      if (peg$silentFails === 0) { peg$fail(peg$e35); }
     }
     if (s1 !== peg$FAILED) {
       s2 = peg$currPos;
       peg$silentFails++;
       if (input.charCodeAt(peg$currPos) === 46) {
-        s3 = peg$c22;
+        s3 = peg$c24;
         peg$currPos++;
       } else {
         s3 = peg$FAILED;
-        if (peg$silentFails === 0) { peg$fail(peg$e33); }
+        if (peg$silentFails === 0) { peg$fail(peg$e35); }
       }
       peg$silentFails--;
       if (s3 === peg$FAILED) {
@@ -3859,7 +3905,7 @@ function peg$parse(input, options) {
           s4 = peg$parseName();
           if (s4 !== peg$FAILED) {
             peg$savedPos = s0;
-            s0 = peg$f75(s4);
+            s0 = peg$f76(s4);
           } else {
             peg$currPos = s0;
             s0 = peg$FAILED;
@@ -3879,15 +3925,15 @@ function peg$parse(input, options) {
     if (s0 === peg$FAILED) {
       s0 = peg$currPos;
       if (input.charCodeAt(peg$currPos) === 91) {
-        s1 = peg$c11;
+        s1 = peg$c13;
         peg$currPos++;
       } else {
         s1 = peg$FAILED;
-        if (peg$silentFails === 0) { peg$fail(peg$e17); }
+        if (peg$silentFails === 0) { peg$fail(peg$e19); }
       }
       if (s1 !== peg$FAILED) {
         peg$savedPos = peg$currPos;
-        s2 = peg$f76();
+        s2 = peg$f77();
         if (s2) {
           s2 = undefined;
         } else {
@@ -3899,17 +3945,17 @@ function peg$parse(input, options) {
             s4 = peg$parseOr();
             if (s4 !== peg$FAILED) {
               if (input.charCodeAt(peg$currPos) === 93) {
-                s5 = peg$c12;
+                s5 = peg$c14;
                 peg$currPos++;
               } else {
                 s5 = peg$FAILED;
-                if (peg$silentFails === 0) { peg$fail(peg$e18); }
+                if (peg$silentFails === 0) { peg$fail(peg$e20); }
               }
               if (s5 !== peg$FAILED) {
                 s6 = peg$parse_();
                 if (s6 !== peg$FAILED) {
                   peg$savedPos = s0;
-                  s0 = peg$f77(s4);
+                  s0 = peg$f78(s4);
                 } else {
                   peg$currPos = s0;
                   s0 = peg$FAILED;
@@ -3937,15 +3983,15 @@ function peg$parse(input, options) {
       if (s0 === peg$FAILED) {
         s0 = peg$currPos;
         if (input.charCodeAt(peg$currPos) === 40) {
-          s1 = peg$c8;
+          s1 = peg$c9;
           peg$currPos++;
         } else {
           s1 = peg$FAILED;
-          if (peg$silentFails === 0) { peg$fail(peg$e12); }
+          if (peg$silentFails === 0) { peg$fail(peg$e13); }
         }
         if (s1 !== peg$FAILED) {
           peg$savedPos = peg$currPos;
-          s2 = peg$f78();
+          s2 = peg$f79();
           if (s2) {
             s2 = undefined;
           } else {
@@ -3960,11 +4006,11 @@ function peg$parse(input, options) {
                 s6 = [];
                 s7 = peg$currPos;
                 if (input.charCodeAt(peg$currPos) === 44) {
-                  s8 = peg$c19;
+                  s8 = peg$c21;
                   peg$currPos++;
                 } else {
                   s8 = peg$FAILED;
-                  if (peg$silentFails === 0) { peg$fail(peg$e28); }
+                  if (peg$silentFails === 0) { peg$fail(peg$e30); }
                 }
                 if (s8 !== peg$FAILED) {
                   s9 = peg$parse_();
@@ -3988,11 +4034,11 @@ function peg$parse(input, options) {
                   s6.push(s7);
                   s7 = peg$currPos;
                   if (input.charCodeAt(peg$currPos) === 44) {
-                    s8 = peg$c19;
+                    s8 = peg$c21;
                     peg$currPos++;
                   } else {
                     s8 = peg$FAILED;
-                    if (peg$silentFails === 0) { peg$fail(peg$e28); }
+                    if (peg$silentFails === 0) { peg$fail(peg$e30); }
                   }
                   if (s8 !== peg$FAILED) {
                     s9 = peg$parse_();
@@ -4014,7 +4060,7 @@ function peg$parse(input, options) {
                   }
                 }
                 peg$savedPos = s4;
-                s4 = peg$f79(s5, s6);
+                s4 = peg$f80(s5, s6);
               } else {
                 peg$currPos = s4;
                 s4 = peg$FAILED;
@@ -4023,17 +4069,17 @@ function peg$parse(input, options) {
                 s4 = null;
               }
               if (input.charCodeAt(peg$currPos) === 41) {
-                s5 = peg$c9;
+                s5 = peg$c10;
                 peg$currPos++;
               } else {
                 s5 = peg$FAILED;
-                if (peg$silentFails === 0) { peg$fail(peg$e13); }
+                if (peg$silentFails === 0) { peg$fail(peg$e14); }
               }
               if (s5 !== peg$FAILED) {
                 s6 = peg$parse_();
                 if (s6 !== peg$FAILED) {
                   peg$savedPos = s0;
-                  s0 = peg$f80(s4);
+                  s0 = peg$f81(s4);
                 } else {
                   peg$currPos = s0;
                   s0 = peg$FAILED;
@@ -4069,11 +4115,11 @@ function peg$parse(input, options) {
       peg$currPos++;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e34); }
+      if (peg$silentFails === 0) { peg$fail(peg$e36); }
     }
     if (s1 !== peg$FAILED) {
       peg$savedPos = s0;
-      s1 = peg$f81();
+      s1 = peg$f82();
     }
     s0 = s1;
 
@@ -4086,7 +4132,7 @@ function peg$parse(input, options) {
     peg$silentFails++;
     s0 = peg$currPos;
     peg$savedPos = peg$currPos;
-    s1 = peg$f82();
+    s1 = peg$f83();
     if (s1) {
       s1 = undefined;
     } else {
@@ -4098,7 +4144,7 @@ function peg$parse(input, options) {
         s3 = peg$parse_();
         if (s3 !== peg$FAILED) {
           peg$savedPos = s0;
-          s0 = peg$f83(s2);
+          s0 = peg$f84(s2);
         } else {
           peg$currPos = s0;
           s0 = peg$FAILED;
@@ -4114,7 +4160,7 @@ function peg$parse(input, options) {
     peg$silentFails--;
     if (s0 === peg$FAILED) {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e35); }
+      if (peg$silentFails === 0) { peg$fail(peg$e37); }
     }
 
     return s0;
@@ -4126,7 +4172,7 @@ function peg$parse(input, options) {
     peg$silentFails++;
     s0 = peg$currPos;
     peg$savedPos = peg$currPos;
-    s1 = peg$f84();
+    s1 = peg$f85();
     if (s1) {
       s1 = undefined;
     } else {
@@ -4138,7 +4184,7 @@ function peg$parse(input, options) {
         s3 = peg$parse_();
         if (s3 !== peg$FAILED) {
           peg$savedPos = s0;
-          s0 = peg$f85(s2);
+          s0 = peg$f86(s2);
         } else {
           peg$currPos = s0;
           s0 = peg$FAILED;
@@ -4154,7 +4200,7 @@ function peg$parse(input, options) {
     peg$silentFails--;
     if (s0 === peg$FAILED) {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e36); }
+      if (peg$silentFails === 0) { peg$fail(peg$e38); }
     }
 
     return s0;
@@ -4171,7 +4217,7 @@ function peg$parse(input, options) {
       peg$currPos++;
     } else {
       s3 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e30); }
+      if (peg$silentFails === 0) { peg$fail(peg$e32); }
     }
     while (s3 !== peg$FAILED) {
       s2.push(s3);
@@ -4180,14 +4226,14 @@ function peg$parse(input, options) {
         peg$currPos++;
       } else {
         s3 = peg$FAILED;
-        if (peg$silentFails === 0) { peg$fail(peg$e30); }
+        if (peg$silentFails === 0) { peg$fail(peg$e32); }
       }
     }
     s1 = input.substring(s1, peg$currPos);
     s2 = peg$parse_();
     if (s2 !== peg$FAILED) {
       peg$savedPos = s0;
-      s0 = peg$f86(s1);
+      s0 = peg$f87(s1);
     } else {
       peg$currPos = s0;
       s0 = peg$FAILED;
@@ -4202,7 +4248,7 @@ function peg$parse(input, options) {
     peg$silentFails++;
     s0 = peg$currPos;
     peg$savedPos = peg$currPos;
-    s1 = peg$f87();
+    s1 = peg$f88();
     if (s1) {
       s1 = undefined;
     } else {
@@ -4229,7 +4275,7 @@ function peg$parse(input, options) {
     peg$silentFails--;
     if (s0 === peg$FAILED) {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e37); }
+      if (peg$silentFails === 0) { peg$fail(peg$e39); }
     }
 
     return s0;
@@ -4241,7 +4287,7 @@ function peg$parse(input, options) {
     peg$silentFails++;
     s0 = peg$currPos;
     peg$savedPos = peg$currPos;
-    s1 = peg$f88();
+    s1 = peg$f89();
     if (s1) {
       s1 = undefined;
     } else {
@@ -4253,7 +4299,7 @@ function peg$parse(input, options) {
         s3 = peg$parse_();
         if (s3 !== peg$FAILED) {
           peg$savedPos = s0;
-          s0 = peg$f89(s2);
+          s0 = peg$f90(s2);
         } else {
           peg$currPos = s0;
           s0 = peg$FAILED;
@@ -4269,7 +4315,7 @@ function peg$parse(input, options) {
     peg$silentFails--;
     if (s0 === peg$FAILED) {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e38); }
+      if (peg$silentFails === 0) { peg$fail(peg$e40); }
     }
 
     return s0;
@@ -4281,7 +4327,7 @@ function peg$parse(input, options) {
     peg$silentFails++;
     s0 = peg$currPos;
     peg$savedPos = peg$currPos;
-    s1 = peg$f90();
+    s1 = peg$f91();
     if (s1) {
       s1 = undefined;
     } else {
@@ -4293,7 +4339,7 @@ function peg$parse(input, options) {
         s3 = peg$parse_();
         if (s3 !== peg$FAILED) {
           peg$savedPos = s0;
-          s0 = peg$f91(s2);
+          s0 = peg$f92(s2);
         } else {
           peg$currPos = s0;
           s0 = peg$FAILED;
@@ -4309,7 +4355,7 @@ function peg$parse(input, options) {
     if (s0 === peg$FAILED) {
       s0 = peg$currPos;
       peg$savedPos = peg$currPos;
-      s1 = peg$f92();
+      s1 = peg$f93();
       if (s1) {
         s1 = undefined;
       } else {
@@ -4318,20 +4364,20 @@ function peg$parse(input, options) {
       if (s1 !== peg$FAILED) {
         s2 = peg$parseTaken();
         if (s2 !== peg$FAILED) {
-          if (input.substr(peg$currPos, 2) === peg$c23) {
-            s3 = peg$c23;
+          if (input.substr(peg$currPos, 2) === peg$c25) {
+            s3 = peg$c25;
             peg$currPos += 2;
           } else {
             s3 = peg$FAILED;
-            if (peg$silentFails === 0) { peg$fail(peg$e39); }
+            if (peg$silentFails === 0) { peg$fail(peg$e41); }
           }
           if (s3 === peg$FAILED) {
-            if (input.substr(peg$currPos, 2) === peg$c24) {
-              s3 = peg$c24;
+            if (input.substr(peg$currPos, 2) === peg$c26) {
+              s3 = peg$c26;
               peg$currPos += 2;
             } else {
               s3 = peg$FAILED;
-              if (peg$silentFails === 0) { peg$fail(peg$e40); }
+              if (peg$silentFails === 0) { peg$fail(peg$e42); }
             }
           }
           if (s3 === peg$FAILED) {
@@ -4340,7 +4386,7 @@ function peg$parse(input, options) {
           s4 = peg$parse_();
           if (s4 !== peg$FAILED) {
             peg$savedPos = s0;
-            s0 = peg$f93(s2, s3);
+            s0 = peg$f94(s2, s3);
           } else {
             peg$currPos = s0;
             s0 = peg$FAILED;
@@ -4357,7 +4403,7 @@ function peg$parse(input, options) {
     peg$silentFails--;
     if (s0 === peg$FAILED) {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e38); }
+      if (peg$silentFails === 0) { peg$fail(peg$e40); }
     }
 
     return s0;
@@ -4369,7 +4415,7 @@ function peg$parse(input, options) {
     peg$silentFails++;
     s0 = peg$currPos;
     peg$savedPos = peg$currPos;
-    s1 = peg$f94();
+    s1 = peg$f95();
     if (s1) {
       s1 = undefined;
     } else {
@@ -4381,7 +4427,7 @@ function peg$parse(input, options) {
         s3 = peg$parse_();
         if (s3 !== peg$FAILED) {
           peg$savedPos = s0;
-          s0 = peg$f95(s2);
+          s0 = peg$f96(s2);
         } else {
           peg$currPos = s0;
           s0 = peg$FAILED;
@@ -4397,7 +4443,7 @@ function peg$parse(input, options) {
     peg$silentFails--;
     if (s0 === peg$FAILED) {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e38); }
+      if (peg$silentFails === 0) { peg$fail(peg$e40); }
     }
 
     return s0;
@@ -4409,7 +4455,7 @@ function peg$parse(input, options) {
     peg$silentFails++;
     s0 = peg$currPos;
     peg$savedPos = peg$currPos;
-    s1 = peg$f96();
+    s1 = peg$f97();
     if (s1) {
       s1 = undefined;
     } else {
@@ -4421,7 +4467,7 @@ function peg$parse(input, options) {
         s3 = peg$parse_();
         if (s3 !== peg$FAILED) {
           peg$savedPos = s0;
-          s0 = peg$f97(s2);
+          s0 = peg$f98(s2);
         } else {
           peg$currPos = s0;
           s0 = peg$FAILED;
@@ -4450,16 +4496,16 @@ function peg$parse(input, options) {
           peg$currPos++;
         } else {
           s3 = peg$FAILED;
-          if (peg$silentFails === 0) { peg$fail(peg$e42); }
+          if (peg$silentFails === 0) { peg$fail(peg$e44); }
         }
         if (s3 === peg$FAILED) {
           s3 = peg$currPos;
           if (input.charCodeAt(peg$currPos) === 92) {
-            s4 = peg$c25;
+            s4 = peg$c27;
             peg$currPos++;
           } else {
             s4 = peg$FAILED;
-            if (peg$silentFails === 0) { peg$fail(peg$e43); }
+            if (peg$silentFails === 0) { peg$fail(peg$e45); }
           }
           if (s4 !== peg$FAILED) {
             s5 = input.charAt(peg$currPos);
@@ -4467,16 +4513,16 @@ function peg$parse(input, options) {
               peg$currPos++;
             } else {
               s5 = peg$FAILED;
-              if (peg$silentFails === 0) { peg$fail(peg$e44); }
+              if (peg$silentFails === 0) { peg$fail(peg$e46); }
             }
             if (s5 === peg$FAILED) {
               s5 = peg$currPos;
               if (input.charCodeAt(peg$currPos) === 120) {
-                s6 = peg$c26;
+                s6 = peg$c8;
                 peg$currPos++;
               } else {
                 s6 = peg$FAILED;
-                if (peg$silentFails === 0) { peg$fail(peg$e45); }
+                if (peg$silentFails === 0) { peg$fail(peg$e12); }
               }
               if (s6 !== peg$FAILED) {
                 s7 = input.charAt(peg$currPos);
@@ -4484,7 +4530,7 @@ function peg$parse(input, options) {
                   peg$currPos++;
                 } else {
                   s7 = peg$FAILED;
-                  if (peg$silentFails === 0) { peg$fail(peg$e46); }
+                  if (peg$silentFails === 0) { peg$fail(peg$e47); }
                 }
                 if (s7 !== peg$FAILED) {
                   s8 = input.charAt(peg$currPos);
@@ -4492,7 +4538,7 @@ function peg$parse(input, options) {
                     peg$currPos++;
                   } else {
                     s8 = peg$FAILED;
-                    if (peg$silentFails === 0) { peg$fail(peg$e46); }
+                    if (peg$silentFails === 0) { peg$fail(peg$e47); }
                   }
                   if (s8 !== peg$FAILED) {
                     s6 = [s6, s7, s8];
@@ -4529,16 +4575,16 @@ function peg$parse(input, options) {
             peg$currPos++;
           } else {
             s3 = peg$FAILED;
-            if (peg$silentFails === 0) { peg$fail(peg$e42); }
+            if (peg$silentFails === 0) { peg$fail(peg$e44); }
           }
           if (s3 === peg$FAILED) {
             s3 = peg$currPos;
             if (input.charCodeAt(peg$currPos) === 92) {
-              s4 = peg$c25;
+              s4 = peg$c27;
               peg$currPos++;
             } else {
               s4 = peg$FAILED;
-              if (peg$silentFails === 0) { peg$fail(peg$e43); }
+              if (peg$silentFails === 0) { peg$fail(peg$e45); }
             }
             if (s4 !== peg$FAILED) {
               s5 = input.charAt(peg$currPos);
@@ -4546,16 +4592,16 @@ function peg$parse(input, options) {
                 peg$currPos++;
               } else {
                 s5 = peg$FAILED;
-                if (peg$silentFails === 0) { peg$fail(peg$e44); }
+                if (peg$silentFails === 0) { peg$fail(peg$e46); }
               }
               if (s5 === peg$FAILED) {
                 s5 = peg$currPos;
                 if (input.charCodeAt(peg$currPos) === 120) {
-                  s6 = peg$c26;
+                  s6 = peg$c8;
                   peg$currPos++;
                 } else {
                   s6 = peg$FAILED;
-                  if (peg$silentFails === 0) { peg$fail(peg$e45); }
+                  if (peg$silentFails === 0) { peg$fail(peg$e12); }
                 }
                 if (s6 !== peg$FAILED) {
                   s7 = input.charAt(peg$currPos);
@@ -4563,7 +4609,7 @@ function peg$parse(input, options) {
                     peg$currPos++;
                   } else {
                     s7 = peg$FAILED;
-                    if (peg$silentFails === 0) { peg$fail(peg$e46); }
+                    if (peg$silentFails === 0) { peg$fail(peg$e47); }
                   }
                   if (s7 !== peg$FAILED) {
                     s8 = input.charAt(peg$currPos);
@@ -4571,7 +4617,7 @@ function peg$parse(input, options) {
                       peg$currPos++;
                     } else {
                       s8 = peg$FAILED;
-                      if (peg$silentFails === 0) { peg$fail(peg$e46); }
+                      if (peg$silentFails === 0) { peg$fail(peg$e47); }
                     }
                     if (s8 !== peg$FAILED) {
                       s6 = [s6, s7, s8];
@@ -4618,7 +4664,7 @@ function peg$parse(input, options) {
     peg$silentFails--;
     if (s0 === peg$FAILED) {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e41); }
+      if (peg$silentFails === 0) { peg$fail(peg$e43); }
     }
 
     return s0;
@@ -4629,11 +4675,11 @@ function peg$parse(input, options) {
 
     s0 = peg$currPos;
     if (input.charCodeAt(peg$currPos) === 92) {
-      s1 = peg$c25;
+      s1 = peg$c27;
       peg$currPos++;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e43); }
+      if (peg$silentFails === 0) { peg$fail(peg$e45); }
     }
     if (s1 !== peg$FAILED) {
       if (input.length > peg$currPos) {
@@ -4641,13 +4687,13 @@ function peg$parse(input, options) {
         peg$currPos++;
       } else {
         s2 = peg$FAILED;
-        if (peg$silentFails === 0) { peg$fail(peg$e34); }
+        if (peg$silentFails === 0) { peg$fail(peg$e36); }
       }
       if (s2 === peg$FAILED) {
         s2 = null;
       }
       peg$savedPos = s0;
-      s0 = peg$f98();
+      s0 = peg$f99();
     } else {
       peg$currPos = s0;
       s0 = peg$FAILED;
@@ -4656,7 +4702,7 @@ function peg$parse(input, options) {
       s0 = peg$currPos;
       s1 = '';
       peg$savedPos = s0;
-      s1 = peg$f99();
+      s1 = peg$f100();
       s0 = s1;
     }
 
@@ -4669,7 +4715,7 @@ function peg$parse(input, options) {
     peg$silentFails++;
     s0 = peg$currPos;
     peg$savedPos = peg$currPos;
-    s1 = peg$f100();
+    s1 = peg$f101();
     if (s1) {
       s1 = undefined;
     } else {
@@ -4685,7 +4731,7 @@ function peg$parse(input, options) {
           peg$currPos++;
         } else {
           s5 = peg$FAILED;
-          if (peg$silentFails === 0) { peg$fail(peg$e48); }
+          if (peg$silentFails === 0) { peg$fail(peg$e49); }
         }
         while (s5 !== peg$FAILED) {
           s4.push(s5);
@@ -4694,14 +4740,14 @@ function peg$parse(input, options) {
             peg$currPos++;
           } else {
             s5 = peg$FAILED;
-            if (peg$silentFails === 0) { peg$fail(peg$e48); }
+            if (peg$silentFails === 0) { peg$fail(peg$e49); }
           }
         }
         s3 = input.substring(s3, peg$currPos);
         s4 = peg$parse_();
         if (s4 !== peg$FAILED) {
           peg$savedPos = s0;
-          s0 = peg$f101(s2, s3);
+          s0 = peg$f102(s2, s3);
         } else {
           peg$currPos = s0;
           s0 = peg$FAILED;
@@ -4717,11 +4763,11 @@ function peg$parse(input, options) {
     if (s0 === peg$FAILED) {
       s0 = peg$currPos;
       if (input.charCodeAt(peg$currPos) === 47) {
-        s1 = peg$c27;
+        s1 = peg$c28;
         peg$currPos++;
       } else {
         s1 = peg$FAILED;
-        if (peg$silentFails === 0) { peg$fail(peg$e49); }
+        if (peg$silentFails === 0) { peg$fail(peg$e50); }
       }
       if (s1 !== peg$FAILED) {
         s2 = peg$currPos;
@@ -4731,7 +4777,7 @@ function peg$parse(input, options) {
           peg$currPos++;
         } else {
           s3 = peg$FAILED;
-          if (peg$silentFails === 0) { peg$fail(peg$e50); }
+          if (peg$silentFails === 0) { peg$fail(peg$e51); }
         }
         peg$silentFails--;
         if (s3 === peg$FAILED) {
@@ -4747,7 +4793,7 @@ function peg$parse(input, options) {
             peg$currPos++;
           } else {
             s4 = peg$FAILED;
-            if (peg$silentFails === 0) { peg$fail(peg$e51); }
+            if (peg$silentFails === 0) { peg$fail(peg$e52); }
           }
           while (s4 !== peg$FAILED) {
             s3.push(s4);
@@ -4756,7 +4802,7 @@ function peg$parse(input, options) {
               peg$currPos++;
             } else {
               s4 = peg$FAILED;
-              if (peg$silentFails === 0) { peg$fail(peg$e51); }
+              if (peg$silentFails === 0) { peg$fail(peg$e52); }
             }
           }
           s4 = peg$parseUnterminatedRegex();
@@ -4774,7 +4820,7 @@ function peg$parse(input, options) {
     peg$silentFails--;
     if (s0 === peg$FAILED) {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e47); }
+      if (peg$silentFails === 0) { peg$fail(peg$e48); }
     }
 
     return s0;
@@ -4786,7 +4832,7 @@ function peg$parse(input, options) {
     s0 = peg$currPos;
     s1 = '';
     peg$savedPos = s0;
-    s1 = peg$f102();
+    s1 = peg$f103();
     s0 = s1;
 
     return s0;
@@ -4800,7 +4846,7 @@ function peg$parse(input, options) {
       peg$currPos++;
     } else {
       s0 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e30); }
+      if (peg$silentFails === 0) { peg$fail(peg$e32); }
     }
 
     return s0;
@@ -4811,7 +4857,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     peg$savedPos = peg$currPos;
-    s0 = peg$f103();
+    s0 = peg$f104();
     if (s0) {
       s0 = undefined;
     } else {
@@ -4820,55 +4866,13 @@ function peg$parse(input, options) {
     peg$silentFails--;
     if (s0 === peg$FAILED) {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e52); }
+      if (peg$silentFails === 0) { peg$fail(peg$e53); }
     }
 
     return s0;
   }
 
   function peg$parseALL() {
-    let s0, s1, s2, s3;
-
-    s0 = peg$currPos;
-    if (input.substr(peg$currPos, 3) === peg$c28) {
-      s1 = peg$c28;
-      peg$currPos += 3;
-    } else {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e53); }
-    }
-    if (s1 !== peg$FAILED) {
-      s2 = peg$currPos;
-      peg$silentFails++;
-      s3 = peg$parseWord();
-      peg$silentFails--;
-      if (s3 === peg$FAILED) {
-        s2 = undefined;
-      } else {
-        peg$currPos = s2;
-        s2 = peg$FAILED;
-      }
-      if (s2 !== peg$FAILED) {
-        s3 = peg$parse_();
-        if (s3 !== peg$FAILED) {
-          s0 = s1;
-        } else {
-          peg$currPos = s0;
-          s0 = peg$FAILED;
-        }
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
-
-    return s0;
-  }
-
-  function peg$parseAND() {
     let s0, s1, s2, s3;
 
     s0 = peg$currPos;
@@ -4910,7 +4914,7 @@ function peg$parse(input, options) {
     return s0;
   }
 
-  function peg$parseANY() {
+  function peg$parseAND() {
     let s0, s1, s2, s3;
 
     s0 = peg$currPos;
@@ -4952,13 +4956,13 @@ function peg$parse(input, options) {
     return s0;
   }
 
-  function peg$parseASCII() {
+  function peg$parseANY() {
     let s0, s1, s2, s3;
 
     s0 = peg$currPos;
-    if (input.substr(peg$currPos, 5) === peg$c31) {
+    if (input.substr(peg$currPos, 3) === peg$c31) {
       s1 = peg$c31;
-      peg$currPos += 5;
+      peg$currPos += 3;
     } else {
       s1 = peg$FAILED;
       if (peg$silentFails === 0) { peg$fail(peg$e56); }
@@ -5372,13 +5376,13 @@ function peg$parse(input, options) {
     return s0;
   }
 
-  function peg$parseFULLWORD() {
+  function peg$parseGLOBAL() {
     let s0, s1, s2, s3;
 
     s0 = peg$currPos;
-    if (input.substr(peg$currPos, 8) === peg$c41) {
+    if (input.substr(peg$currPos, 6) === peg$c41) {
       s1 = peg$c41;
-      peg$currPos += 8;
+      peg$currPos += 6;
     } else {
       s1 = peg$FAILED;
       if (peg$silentFails === 0) { peg$fail(peg$e66); }
@@ -5414,7 +5418,7 @@ function peg$parse(input, options) {
     return s0;
   }
 
-  function peg$parseGLOBAL() {
+  function peg$parseIMPORT() {
     let s0, s1, s2, s3;
 
     s0 = peg$currPos;
@@ -5456,58 +5460,16 @@ function peg$parse(input, options) {
     return s0;
   }
 
-  function peg$parseIMPORT() {
-    let s0, s1, s2, s3;
-
-    s0 = peg$currPos;
-    if (input.substr(peg$currPos, 6) === peg$c43) {
-      s1 = peg$c43;
-      peg$currPos += 6;
-    } else {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e68); }
-    }
-    if (s1 !== peg$FAILED) {
-      s2 = peg$currPos;
-      peg$silentFails++;
-      s3 = peg$parseWord();
-      peg$silentFails--;
-      if (s3 === peg$FAILED) {
-        s2 = undefined;
-      } else {
-        peg$currPos = s2;
-        s2 = peg$FAILED;
-      }
-      if (s2 !== peg$FAILED) {
-        s3 = peg$parse_();
-        if (s3 !== peg$FAILED) {
-          s0 = s1;
-        } else {
-          peg$currPos = s0;
-          s0 = peg$FAILED;
-        }
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
-
-    return s0;
-  }
-
   function peg$parseIN() {
     let s0, s1, s2, s3;
 
     s0 = peg$currPos;
-    if (input.substr(peg$currPos, 2) === peg$c44) {
-      s1 = peg$c44;
+    if (input.substr(peg$currPos, 2) === peg$c43) {
+      s1 = peg$c43;
       peg$currPos += 2;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e69); }
+      if (peg$silentFails === 0) { peg$fail(peg$e68); }
     }
     if (s1 !== peg$FAILED) {
       s2 = peg$currPos;
@@ -5544,9 +5506,51 @@ function peg$parse(input, options) {
     let s0, s1, s2, s3;
 
     s0 = peg$currPos;
-    if (input.substr(peg$currPos, 7) === peg$c45) {
-      s1 = peg$c45;
+    if (input.substr(peg$currPos, 7) === peg$c44) {
+      s1 = peg$c44;
       peg$currPos += 7;
+    } else {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e69); }
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$currPos;
+      peg$silentFails++;
+      s3 = peg$parseWord();
+      peg$silentFails--;
+      if (s3 === peg$FAILED) {
+        s2 = undefined;
+      } else {
+        peg$currPos = s2;
+        s2 = peg$FAILED;
+      }
+      if (s2 !== peg$FAILED) {
+        s3 = peg$parse_();
+        if (s3 !== peg$FAILED) {
+          s0 = s1;
+        } else {
+          peg$currPos = s0;
+          s0 = peg$FAILED;
+        }
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+
+    return s0;
+  }
+
+  function peg$parseMETA() {
+    let s0, s1, s2, s3;
+
+    s0 = peg$currPos;
+    if (input.substr(peg$currPos, 4) === peg$c45) {
+      s1 = peg$c45;
+      peg$currPos += 4;
     } else {
       s1 = peg$FAILED;
       if (peg$silentFails === 0) { peg$fail(peg$e70); }
@@ -5582,7 +5586,7 @@ function peg$parse(input, options) {
     return s0;
   }
 
-  function peg$parseMETA() {
+  function peg$parseNONE() {
     let s0, s1, s2, s3;
 
     s0 = peg$currPos;
@@ -5624,100 +5628,16 @@ function peg$parse(input, options) {
     return s0;
   }
 
-  function peg$parseNOCASE() {
-    let s0, s1, s2, s3;
-
-    s0 = peg$currPos;
-    if (input.substr(peg$currPos, 6) === peg$c47) {
-      s1 = peg$c47;
-      peg$currPos += 6;
-    } else {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e72); }
-    }
-    if (s1 !== peg$FAILED) {
-      s2 = peg$currPos;
-      peg$silentFails++;
-      s3 = peg$parseWord();
-      peg$silentFails--;
-      if (s3 === peg$FAILED) {
-        s2 = undefined;
-      } else {
-        peg$currPos = s2;
-        s2 = peg$FAILED;
-      }
-      if (s2 !== peg$FAILED) {
-        s3 = peg$parse_();
-        if (s3 !== peg$FAILED) {
-          s0 = s1;
-        } else {
-          peg$currPos = s0;
-          s0 = peg$FAILED;
-        }
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
-
-    return s0;
-  }
-
-  function peg$parseNONE() {
-    let s0, s1, s2, s3;
-
-    s0 = peg$currPos;
-    if (input.substr(peg$currPos, 4) === peg$c48) {
-      s1 = peg$c48;
-      peg$currPos += 4;
-    } else {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e73); }
-    }
-    if (s1 !== peg$FAILED) {
-      s2 = peg$currPos;
-      peg$silentFails++;
-      s3 = peg$parseWord();
-      peg$silentFails--;
-      if (s3 === peg$FAILED) {
-        s2 = undefined;
-      } else {
-        peg$currPos = s2;
-        s2 = peg$FAILED;
-      }
-      if (s2 !== peg$FAILED) {
-        s3 = peg$parse_();
-        if (s3 !== peg$FAILED) {
-          s0 = s1;
-        } else {
-          peg$currPos = s0;
-          s0 = peg$FAILED;
-        }
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
-
-    return s0;
-  }
-
   function peg$parseNOT() {
     let s0, s1, s2, s3;
 
     s0 = peg$currPos;
-    if (input.substr(peg$currPos, 3) === peg$c49) {
-      s1 = peg$c49;
+    if (input.substr(peg$currPos, 3) === peg$c47) {
+      s1 = peg$c47;
       peg$currPos += 3;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e74); }
+      if (peg$silentFails === 0) { peg$fail(peg$e72); }
     }
     if (s1 !== peg$FAILED) {
       s2 = peg$currPos;
@@ -5754,12 +5674,12 @@ function peg$parse(input, options) {
     let s0, s1, s2, s3;
 
     s0 = peg$currPos;
-    if (input.substr(peg$currPos, 2) === peg$c50) {
-      s1 = peg$c50;
+    if (input.substr(peg$currPos, 2) === peg$c48) {
+      s1 = peg$c48;
       peg$currPos += 2;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e75); }
+      if (peg$silentFails === 0) { peg$fail(peg$e73); }
     }
     if (s1 !== peg$FAILED) {
       s2 = peg$currPos;
@@ -5796,9 +5716,93 @@ function peg$parse(input, options) {
     let s0, s1, s2, s3;
 
     s0 = peg$currPos;
-    if (input.substr(peg$currPos, 2) === peg$c51) {
-      s1 = peg$c51;
+    if (input.substr(peg$currPos, 2) === peg$c49) {
+      s1 = peg$c49;
       peg$currPos += 2;
+    } else {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e74); }
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$currPos;
+      peg$silentFails++;
+      s3 = peg$parseWord();
+      peg$silentFails--;
+      if (s3 === peg$FAILED) {
+        s2 = undefined;
+      } else {
+        peg$currPos = s2;
+        s2 = peg$FAILED;
+      }
+      if (s2 !== peg$FAILED) {
+        s3 = peg$parse_();
+        if (s3 !== peg$FAILED) {
+          s0 = s1;
+        } else {
+          peg$currPos = s0;
+          s0 = peg$FAILED;
+        }
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+
+    return s0;
+  }
+
+  function peg$parsePRIVATE() {
+    let s0, s1, s2, s3;
+
+    s0 = peg$currPos;
+    if (input.substr(peg$currPos, 7) === peg$c50) {
+      s1 = peg$c50;
+      peg$currPos += 7;
+    } else {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e75); }
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$currPos;
+      peg$silentFails++;
+      s3 = peg$parseWord();
+      peg$silentFails--;
+      if (s3 === peg$FAILED) {
+        s2 = undefined;
+      } else {
+        peg$currPos = s2;
+        s2 = peg$FAILED;
+      }
+      if (s2 !== peg$FAILED) {
+        s3 = peg$parse_();
+        if (s3 !== peg$FAILED) {
+          s0 = s1;
+        } else {
+          peg$currPos = s0;
+          s0 = peg$FAILED;
+        }
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+
+    return s0;
+  }
+
+  function peg$parseRULE() {
+    let s0, s1, s2, s3;
+
+    s0 = peg$currPos;
+    if (input.substr(peg$currPos, 4) === peg$c51) {
+      s1 = peg$c51;
+      peg$currPos += 4;
     } else {
       s1 = peg$FAILED;
       if (peg$silentFails === 0) { peg$fail(peg$e76); }
@@ -5834,7 +5838,7 @@ function peg$parse(input, options) {
     return s0;
   }
 
-  function peg$parsePRIVATE() {
+  function peg$parseSTRINGS() {
     let s0, s1, s2, s3;
 
     s0 = peg$currPos;
@@ -5876,7 +5880,7 @@ function peg$parse(input, options) {
     return s0;
   }
 
-  function peg$parseRULE() {
+  function peg$parseTHEM() {
     let s0, s1, s2, s3;
 
     s0 = peg$currPos;
@@ -5918,13 +5922,13 @@ function peg$parse(input, options) {
     return s0;
   }
 
-  function peg$parseSTRINGS() {
+  function peg$parseTRUE() {
     let s0, s1, s2, s3;
 
     s0 = peg$currPos;
-    if (input.substr(peg$currPos, 7) === peg$c54) {
+    if (input.substr(peg$currPos, 4) === peg$c54) {
       s1 = peg$c54;
-      peg$currPos += 7;
+      peg$currPos += 4;
     } else {
       s1 = peg$FAILED;
       if (peg$silentFails === 0) { peg$fail(peg$e79); }
@@ -5960,7 +5964,7 @@ function peg$parse(input, options) {
     return s0;
   }
 
-  function peg$parseTHEM() {
+  function peg$parseWITH() {
     let s0, s1, s2, s3;
 
     s0 = peg$currPos;
@@ -6002,142 +6006,16 @@ function peg$parse(input, options) {
     return s0;
   }
 
-  function peg$parseTRUE() {
-    let s0, s1, s2, s3;
-
-    s0 = peg$currPos;
-    if (input.substr(peg$currPos, 4) === peg$c56) {
-      s1 = peg$c56;
-      peg$currPos += 4;
-    } else {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e81); }
-    }
-    if (s1 !== peg$FAILED) {
-      s2 = peg$currPos;
-      peg$silentFails++;
-      s3 = peg$parseWord();
-      peg$silentFails--;
-      if (s3 === peg$FAILED) {
-        s2 = undefined;
-      } else {
-        peg$currPos = s2;
-        s2 = peg$FAILED;
-      }
-      if (s2 !== peg$FAILED) {
-        s3 = peg$parse_();
-        if (s3 !== peg$FAILED) {
-          s0 = s1;
-        } else {
-          peg$currPos = s0;
-          s0 = peg$FAILED;
-        }
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
-
-    return s0;
-  }
-
-  function peg$parseWIDE() {
-    let s0, s1, s2, s3;
-
-    s0 = peg$currPos;
-    if (input.substr(peg$currPos, 4) === peg$c57) {
-      s1 = peg$c57;
-      peg$currPos += 4;
-    } else {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e82); }
-    }
-    if (s1 !== peg$FAILED) {
-      s2 = peg$currPos;
-      peg$silentFails++;
-      s3 = peg$parseWord();
-      peg$silentFails--;
-      if (s3 === peg$FAILED) {
-        s2 = undefined;
-      } else {
-        peg$currPos = s2;
-        s2 = peg$FAILED;
-      }
-      if (s2 !== peg$FAILED) {
-        s3 = peg$parse_();
-        if (s3 !== peg$FAILED) {
-          s0 = s1;
-        } else {
-          peg$currPos = s0;
-          s0 = peg$FAILED;
-        }
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
-
-    return s0;
-  }
-
-  function peg$parseWITH() {
-    let s0, s1, s2, s3;
-
-    s0 = peg$currPos;
-    if (input.substr(peg$currPos, 4) === peg$c58) {
-      s1 = peg$c58;
-      peg$currPos += 4;
-    } else {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e83); }
-    }
-    if (s1 !== peg$FAILED) {
-      s2 = peg$currPos;
-      peg$silentFails++;
-      s3 = peg$parseWord();
-      peg$silentFails--;
-      if (s3 === peg$FAILED) {
-        s2 = undefined;
-      } else {
-        peg$currPos = s2;
-        s2 = peg$FAILED;
-      }
-      if (s2 !== peg$FAILED) {
-        s3 = peg$parse_();
-        if (s3 !== peg$FAILED) {
-          s0 = s1;
-        } else {
-          peg$currPos = s0;
-          s0 = peg$FAILED;
-        }
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
-
-    return s0;
-  }
-
   function peg$parseXOR() {
     let s0, s1, s2, s3;
 
     s0 = peg$currPos;
-    if (input.substr(peg$currPos, 3) === peg$c59) {
-      s1 = peg$c59;
+    if (input.substr(peg$currPos, 3) === peg$c56) {
+      s1 = peg$c56;
       peg$currPos += 3;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e84); }
+      if (peg$silentFails === 0) { peg$fail(peg$e81); }
     }
     if (s1 !== peg$FAILED) {
       s2 = peg$currPos;
