@@ -2,6 +2,8 @@
 
 export { DetectionCache } from './coordinator/detection-cache.js'
 export type { GuestOptions } from './coordinator/guest.js'
+export { openControl } from './coordinator/guest-control.js'
+export { guestEvents } from './coordinator/guest-events.js'
 export { defaultJobs } from './coordinator/jobs.js'
 export { type GuestEntry, listGuests } from './coordinator/list-guests.js'
 export { isLive, type LiveTarget } from './coordinator/live.js'
@@ -12,6 +14,7 @@ export { openTarget } from './coordinator/target.js'
 export { VERSION } from './coordinator/version.js'
 export type { Gpa } from './core/address.js'
 export { gpa, hex, PAGE_BYTES } from './core/address.js'
+export type { CpuState } from './core/cpu-state.js'
 export type { ErrorCode, ErrorOptions, ErrorRecord } from './core/errors.js'
 export { VmsiftError } from './core/errors.js'
 export { hexdump } from './core/hexdump.js'
@@ -36,7 +39,7 @@ export type {
   UnloadedDriver,
   WindowsDumpFacts,
 } from './formats/crashdump-facts.js'
-export type { Architecture, CpuState, ImageFormat, ImageNotes, ParseOptions } from './formats/image.js'
+export type { Architecture, ImageFormat, ImageNotes, ParseOptions } from './formats/image.js'
 export type { LinuxGuest, Space } from './introspect/linux-guest.js'
 export type { SystemGuest } from './introspect/open.js'
 export { openLinuxGuest, openSystemGuest, openWindowsGuest } from './introspect/open.js'
@@ -96,6 +99,11 @@ export type { Extent, ExtentList } from './paging/extents.js'
 export type { EntryFormat, PagingMode } from './paging/mode.js'
 export type { AbsentAddress, MappedAddress, PageFlags, Translation } from './paging/translation.js'
 export type { Walk, WalkLevel } from './paging/walk-levels.js'
+export type { ControlOptions, Debugger, GuestControl } from './qemu/control.js'
+export type { EventRequest, GuestEvent, HeldGuest, Watchpoint } from './qemu/events.js'
+export type { WatchAccess } from './qemu/gdbstub-stop.js'
+export type { PauseGuard } from './qemu/pause-guard.js'
+export type { RunState } from './qemu/run-state.js'
 export type {
   Consistency,
   ErrorEvent,

@@ -1,18 +1,13 @@
 /** What a format parser returns: plain data that crosses threads, bulk tables over SharedArrayBuffer. */
 import type { Architecture } from '../core/architecture.js'
 import type { ByteSource } from '../core/bytes.js'
+import type { CpuState } from '../core/cpu-state.js'
 import type { MemoryRun, Span } from '../core/memory.js'
 import type { WindowsDumpFacts } from './crashdump-facts.js'
 
 export type ImageFormat = 'raw' | 'lime' | 'avml' | 'elf' | 'kdump' | 'crashdump'
 
-export type { Architecture }
-
-/** One vCPU's registers as an image's notes carry them; a register that nothing gives is absent. */
-export interface CpuState {
-  readonly vcpu: number
-  readonly registers: Readonly<Record<string, bigint>>
-}
+export type { Architecture, CpuState }
 
 /** Facts an image carries beside memory. */
 export interface ImageNotes {

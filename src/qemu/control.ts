@@ -1,4 +1,5 @@
 /** What can be done to a running guest beside reading its memory. */
+import type { CpuState } from '../core/cpu-state.js'
 import { VmsiftError } from '../core/errors.js'
 import type { GdbStub } from './gdbstub.js'
 import { mendStub, openStubSession, type StubSession } from './gdbstub-session.js'
@@ -7,7 +8,6 @@ import type { Monitor } from './monitor.js'
 import { type PauseGuard, pauseGuest } from './pause-guard.js'
 import { instructionAddress, lacksTables, monitorRegisters, withStub } from './registers.js'
 import { writeStubRegisters } from './registers-stub.js'
-import type { VcpuRegisters } from './registers-text.js'
 import { type RunState, runState } from './run-state.js'
 
 export interface ControlOptions {
@@ -64,13 +64,13 @@ export class GuestControl implements AsyncDisposable {
    * unless a debugger is connected: then they are absent.
    * @throws VmsiftError `out-of-range` for a vCPU that the guest hasn't.
    */
-  async registers(vcpu?: number): Promise<readonly VcpuRegisters[]> {
+  async registers(vcpu?: number): Promise<readonly CpuState[]> {
     await using _pause = await this.pause()
     const cpus = await monitorRegisters(this.#monitor, vcpu)
     if (!cpus.some(lacksTables)) return cpus
     try {
       await using session = await this.#session()
-      const whole: VcpuRegisters[] = []
+      const whole: CpuState[] = []
       for (const cpu of cpus) whole.push(await withStub(session.stub, cpu))
       return whole
     } catch (error) {

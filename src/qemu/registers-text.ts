@@ -1,16 +1,12 @@
 /** What QEMU's `info registers` prints (QEMU target/i386/cpu-dump.c, target/arm/cpu.c), by the names that dumps' notes use too. */
 
-/** A vCPU's registers by lower-case name. */
-export interface VcpuRegisters {
-  readonly vcpu: number
-  readonly registers: Readonly<Record<string, bigint>>
-}
+import type { CpuState } from '../core/cpu-state.js'
 
 const MAX_VCPUS = 8192
 
 /** Reads the registers of every vCPU in the text. Names that are not known here are left out. */
-export function parseInfoRegisters(text: string): VcpuRegisters[] {
-  const cpus: VcpuRegisters[] = []
+export function parseInfoRegisters(text: string): CpuState[] {
+  const cpus: CpuState[] = []
   const heads = [...text.matchAll(/^[ \t]*CPU#(\d{1,5})[ \t]*$/gm)].slice(0, MAX_VCPUS)
   if (heads.length === 0) {
     const registers = parseOne(text)

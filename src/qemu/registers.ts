@@ -1,15 +1,16 @@
 /** A guest's registers: from QEMU's monitor, and from its gdbstub what the monitor doesn't show. */
+import type { CpuState } from '../core/cpu-state.js'
 import { VmsiftError } from '../core/errors.js'
 import type { GdbStub } from './gdbstub.js'
 import type { Monitor } from './monitor.js'
 import { AARCH64_SYSTEM, namedRegisters } from './registers-stub.js'
-import { parseInfoRegisters, type VcpuRegisters } from './registers-text.js'
+import { parseInfoRegisters } from './registers-text.js'
 
 /**
  * What `info registers` says of every vCPU, or of one. The guest should stand still: one that runs has no definite registers.
  * @throws VmsiftError `out-of-range` for a vCPU that it hasn't; `monitor-failed` when QEMU tells no registers.
  */
-export async function monitorRegisters(monitor: Monitor, vcpu?: number): Promise<VcpuRegisters[]> {
+export async function monitorRegisters(monitor: Monitor, vcpu?: number): Promise<CpuState[]> {
   if (vcpu === undefined) return known(parseInfoRegisters(await monitor.human('info registers -a')))
   let text: unknown
   try {
@@ -30,7 +31,7 @@ export async function monitorRegisters(monitor: Monitor, vcpu?: number): Promise
   return told === undefined ? [] : [{ vcpu, registers: told.registers }]
 }
 
-function known(cpus: VcpuRegisters[]): VcpuRegisters[] {
+function known(cpus: CpuState[]): CpuState[] {
   if (cpus.length > 0) return cpus
   throw new VmsiftError(
     'monitor-failed',
@@ -39,12 +40,12 @@ function known(cpus: VcpuRegisters[]): VcpuRegisters[] {
 }
 
 /** Whether the monitor leaves out registers that the stub has. */
-export function lacksTables({ registers }: VcpuRegisters): boolean {
+export function lacksTables({ registers }: CpuState): boolean {
   return 'x0' in registers && !('ttbr0_el1' in registers)
 }
 
 /** The same with the registers of an Arm processor's system that only the stub tells. */
-export async function withStub(stub: GdbStub, cpu: VcpuRegisters): Promise<VcpuRegisters> {
+export async function withStub(stub: GdbStub, cpu: CpuState): Promise<CpuState> {
   if (!lacksTables(cpu)) return cpu
   const more = await namedRegisters(stub, cpu.vcpu, AARCH64_SYSTEM)
   return { vcpu: cpu.vcpu, registers: { ...cpu.registers, ...more } }

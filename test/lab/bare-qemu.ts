@@ -24,9 +24,9 @@ export function noBareQemu(program = 'qemu-system-x86_64'): string | undefined {
   return findProgram(program) === undefined ? `${program} not found` : undefined
 }
 
-/** Starts it under TCG; `args` are added. It ends with this process at the latest. */
+/** Starts it under TCG; `args` are added, given its folder if need be. It ends with this process at the latest. */
 export async function startBareQemu(
-  args: readonly string[] = [],
+  args: readonly string[] | ((folder: string) => readonly string[]) = [],
   program = 'qemu-system-x86_64',
 ): Promise<BareQemu> {
   const folder = await mkdtemp(join(tmpdir(), 'vmsift-bare-'))
@@ -37,7 +37,7 @@ export async function startBareQemu(
     [
       ...['-nodefaults', '-display', 'none', '-accel', 'tcg,thread=single', '-m', '16M'],
       ...['-qmp', `unix:${ownPath},server=on,wait=off`, '-qmp', `unix:${qmpPath},server=on,wait=off`],
-      ...args,
+      ...(typeof args === 'function' ? args(folder) : args),
     ],
     folder,
   )

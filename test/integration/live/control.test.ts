@@ -1,5 +1,8 @@
 /** Control of a real guest: registers, steps, breakpoints and watchpoints, compared with what QEMU and the guest say. */
 import { once } from 'node:events'
+import { rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { lastValueFrom, take, toArray } from 'rxjs'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
@@ -15,6 +18,7 @@ import { runCli, startCli } from '../../cli/run-cli.js'
 import { labAvailable } from '../../lab/available.js'
 import { bootLabGuest, type LabGuest } from '../../lab/guest.js'
 import { qemuRegisterFields } from '../../lab/register-fields.js'
+import { type StopClock, stopClock } from '../../lab/stop-clock.js'
 
 const lab = await labAvailable()
 const why = lab.ok ? '' : ` (${lab.reason})`
@@ -25,9 +29,19 @@ describe.skipIf(!lab.ok)(`control of a lab guest${why}`, () => {
   let guest: LabGuest
   let kallsyms: ReadonlyMap<string, bigint>
   let control: GuestControl
+  let stops: StopClock
+  let clock = ''
 
   beforeAll(async () => {
-    guest = await bootLabGuest({ memoryMb: 144, cpus: 2, hugePages: 0, accelerator: 'tcg' })
+    clock = join(tmpdir(), `vmsift-test-${process.pid}-clock`)
+    guest = await bootLabGuest({
+      memoryMb: 144,
+      cpus: 2,
+      hugePages: 0,
+      accelerator: 'tcg',
+      qemuArgs: ['-qmp', `unix:${clock},server=on,wait=off`],
+    })
+    stops = await stopClock(clock)
     kallsyms = new Map(
       (await guest.kallsyms()).split('\n').map(text => {
         const [address = '0', , name = ''] = text.split(/\s+/)
@@ -37,8 +51,10 @@ describe.skipIf(!lab.ok)(`control of a lab guest${why}`, () => {
     control = await openControl(`qemu:${guest.qmpPath}`)
   })
   afterAll(async () => {
+    stops?.close()
     await control?.[Symbol.asyncDispose]()
     await guest?.[Symbol.asyncDispose]()
+    await rm(clock, { force: true })
   })
   afterEach(async () => {
     expect(await findStub(guest.qmp, guest.pid)).toBeUndefined()
@@ -233,6 +249,18 @@ describe.skipIf(!lab.ok)(`control of a lab guest${why}`, () => {
       expect(await debug.runTo(symbol('panic'), 50)).toBeUndefined()
     })
     await shell
+  })
+
+  it('stands still for less than 20 ms when it is paused and nothing is done', async () => {
+    stops.milliseconds.length = 0
+    for (let i = 0; i < 31; i++) {
+      await using _pause = await control.pause()
+    }
+    await expect.poll(() => stops.milliseconds.length, LONG).toBe(31)
+    const sorted = [...stops.milliseconds].sort((a, b) => a - b)
+    expect(sorted[15]).toBeLessThan(20)
+    if (process.env.VMSIFT_FIGURES === '1')
+      console.log(`stopped for ms: median ${sorted[15]}, least ${sorted[0]}, most ${sorted[30]}`)
   })
 
   it('leaves a guest paused that was paused before it was watched', async () => {

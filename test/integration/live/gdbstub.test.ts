@@ -72,7 +72,7 @@ describe.skipIf(reason !== undefined)(`QEMU's gdbstub${why}`, () => {
     '-gdb tcp:': () => ['-gdb', 'tcp:127.0.0.1:0'],
   })) {
     it(`is used where it runs and nobody is connected, and left there (${how})`, async () => {
-      const qemu = await start(args(`${tmpdir()}/vmsift-test-${process.pid}-gdb`))
+      const qemu = await start(folder => args(`${folder}/gdb`))
       const server = await findStub(qemu.monitor, qemu.pid)
       expect(server).toMatchObject({ connected: false })
       const control = await controlOf(qemu)
@@ -82,7 +82,7 @@ describe.skipIf(reason !== undefined)(`QEMU's gdbstub${why}`, () => {
     })
 
     it(`is left alone where a debugger is connected, and so is the guest (${how})`, async () => {
-      const qemu = await start(args(`${tmpdir()}/vmsift-test-${process.pid}-gdb`))
+      const qemu = await start(folder => args(`${folder}/gdb`))
       const { address } = (await findStub(qemu.monitor, qemu.pid)) ?? {}
       const other = await GdbStub.open(address!)
       open.push(async () => other.close())
@@ -120,7 +120,7 @@ describe.skipIf(reason !== undefined)(`QEMU's gdbstub${why}`, () => {
   }
 
   it.skipIf(findProgram('gdb') === undefined)('is not taken from a real gdb (needs gdb)', async () => {
-    const qemu = await start(['-gdb', `unix:${tmpdir()}/vmsift-test-${process.pid}-gdb,server=on,wait=off`])
+    const qemu = await start(folder => ['-gdb', `unix:${folder}/gdb,server=on,wait=off`])
     const { address } = (await findStub(qemu.monitor, qemu.pid)) ?? {}
     if (address?.kind !== 'unix') throw new Error('no stub')
     const gdb = spawn('gdb', ['-q', '-nx', '-ex', `target remote ${address.path}`, '-ex', 'echo @@on\\n'], {
@@ -255,7 +255,7 @@ describe.skipIf(noArm !== undefined)(`an aarch64 QEMU${noArm === undefined ? '' 
 
   it('lacks those of the system while a debugger is connected: absent, not zero', async () => {
     const qemu = await start(
-      [...ARGS, '-gdb', `unix:${tmpdir()}/vmsift-test-${process.pid}-arm,server=on,wait=off`],
+      folder => [...ARGS, '-gdb', `unix:${folder}/gdb,server=on,wait=off`],
       'qemu-system-aarch64',
     )
     const { address } = (await findStub(qemu.monitor, qemu.pid)) ?? {}
