@@ -127,6 +127,7 @@ describe.skipIf(reason !== undefined)(`QEMU's gdbstub${why}`, () => {
       stdio: ['pipe', 'pipe', 'ignore'],
     })
     open.push(async () => void gdb.kill('SIGKILL'))
+    const exited = once(gdb, 'exit')
     let said = ''
     gdb.stdout.on('data', (text: Buffer) => {
       said += text.toString()
@@ -137,7 +138,7 @@ describe.skipIf(reason !== undefined)(`QEMU's gdbstub${why}`, () => {
     gdb.stdin.write('info registers rip\necho @@done\\n\ndetach\nquit\n')
     await expect.poll(() => said, { timeout: 20_000 }).toContain('@@done')
     expect(said).toMatch(/rip\s+0x/)
-    await once(gdb, 'exit')
+    await exited
     await expect.poll(() => running(qemu)).toBe(true)
     await control.debug(async debug => expect(debug.vcpus).toBe(1))
   })
