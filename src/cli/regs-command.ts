@@ -54,8 +54,8 @@ export function define(command: Command, run: (work: Run) => Promise<void>): voi
 async function regsCommand(target: string, options: RegsOptions): Promise<number> {
   const vcpu = options.vcpu === undefined ? undefined : parseCount(options.vcpu, '--vcpu', 0, MAX_VCPU)
   const values = parseValues(options)
-  const { namesLiveGuest } = await import('../coordinator/guest-control.js')
-  if (namesLiveGuest(target))
+  const { liveWord } = await import('../coordinator/live-word.js')
+  if (liveWord(target) !== undefined)
     return withControl(target, async control => {
       if (values !== undefined) await control.writeRegisters(vcpu ?? 0, values)
       return print(await control.registers(vcpu), options)

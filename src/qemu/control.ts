@@ -11,10 +11,16 @@ import { writeStubRegisters } from './registers-stub.js'
 import { type RunState, runState } from './run-state.js'
 
 export interface ControlOptions {
-  /** QEMU's process, where it is known. */
-  readonly pid?: number
   /** Milliseconds until an answer of the gdbstub is given up; default 10 s. */
   readonly timeoutMs?: number
+}
+
+/** How a guest is reached. */
+export interface ControlLink extends ControlOptions {
+  /** QEMU's process, where it is known. */
+  readonly pid?: number | undefined
+  /** Ends the connection to the monitor. */
+  close(): void
 }
 
 /** Steps in one call: a guest must not be stepped for ever by a typing mistake. */
@@ -26,13 +32,13 @@ const MAX_STEPS = 1_000_000
  */
 export class GuestControl implements AsyncDisposable {
   readonly #monitor: Monitor
-  readonly #options: ControlOptions
+  readonly #link: ControlLink
   readonly #running = new Set<Promise<unknown>>()
 
-  /** @internal The monitor is closed when this is disposed. */
-  constructor(monitor: Monitor, options: ControlOptions = {}) {
+  /** @internal */
+  constructor(monitor: Monitor, link: ControlLink) {
     this.#monitor = monitor
-    this.#options = options
+    this.#link = link
   }
 
   /** Whether the guest runs, and in QEMU's own word what it does. */
@@ -55,7 +61,7 @@ export class GuestControl implements AsyncDisposable {
    * @throws VmsiftError `monitor-busy` when a breakpoint of another debugger stopped it; `monitor-failed` in QEMU's words.
    */
   async resume(): Promise<void> {
-    await mendStub(this.#monitor, this.#options.pid)
+    await mendStub(this.#monitor, this.#link.pid)
     if (!(await this.state()).running) await this.#monitor.execute('cont')
   }
 
@@ -115,11 +121,11 @@ export class GuestControl implements AsyncDisposable {
   /** Waits until everything that was started here has put the guest back, and ends the connection. */
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.#running)
-    this.#monitor.close()
+    this.#link.close()
   }
 
   #session(): Promise<StubSession> {
-    return openStubSession(this.#monitor, this.#options)
+    return openStubSession(this.#monitor, this.#link)
   }
 }
 

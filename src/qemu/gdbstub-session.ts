@@ -12,7 +12,7 @@ import { runState } from './run-state.js'
 
 export interface SessionOptions {
   /** QEMU's process, where it is known: its command line and its user say more. */
-  readonly pid?: number
+  readonly pid?: number | undefined
   /** Milliseconds until an answer of the stub is given up; default 10 s. */
   readonly timeoutMs?: number
 }
@@ -77,7 +77,7 @@ export async function mendStub(monitor: Monitor, pid: number | undefined): Promi
   const server = await findStub(monitor, pid)
   if (server === undefined || server.connected || !isOwn(server.address)) return
   // connecting removes all breakpoints, ending the session the stub
-  await using _session = await openStubSession(monitor, pid === undefined ? {} : { pid })
+  await using _session = await openStubSession(monitor, { pid })
 }
 
 async function putBack(monitor: Monitor, stub: GdbStub | undefined, run: boolean): Promise<void> {

@@ -34,9 +34,11 @@ async function start(...args: Parameters<typeof startBareQemu>): Promise<BareQem
 }
 
 async function controlOf(qemu: BareQemu): Promise<GuestControl> {
-  const control = new GuestControl(await QmpMonitor.connect(qemu.qmpPath), {
+  const monitor = await QmpMonitor.connect(qemu.qmpPath)
+  const control = new GuestControl(monitor, {
     pid: qemu.pid,
     timeoutMs: 5000,
+    close: () => monitor.close(),
   })
   open.push(() => control[Symbol.asyncDispose]())
   return control
