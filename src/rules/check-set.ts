@@ -11,8 +11,11 @@ type Kind = 'strings' | 'rules' | 'conditions'
  * @throws RuleFault
  */
 export function checkSet(checker: ConditionChecker, syntax: SyntaxSet): OfItems {
-  const { strings } = checker.scope
-  if (syntax.kind === 'them') return { kind: 'strings', strings: strings.findAll('', false, syntax) }
+  const { strings, budget } = checker.scope
+  if (syntax.kind === 'them') {
+    budget.spend(strings.count, strings.count, syntax)
+    return { kind: 'strings', strings: strings.findAll('', false, syntax) }
+  }
   const kinds = new Set(syntax.items.map(item => kindOf(checker, item)))
   const kind = kinds.size === 1 ? [...kinds][0] : 'conditions'
   switch (kind) {
@@ -38,6 +41,7 @@ function kindOf({ scope }: ConditionChecker, item: SyntaxSetItem): Kind {
 }
 
 function stringsOf({ scope }: ConditionChecker, item: SyntaxSetItem): number[] {
+  scope.budget.spend(item.kind === 'strings' ? scope.strings.count : 1, scope.strings.count, item)
   if (item.kind === 'strings') return scope.strings.findAll(item.prefix, false, item)
   return item.kind === 'found' ? scope.strings.findAll(item.string.name, true, item) : []
 }
@@ -55,9 +59,11 @@ function rulesOf({ scope }: ConditionChecker, item: SyntaxSetItem): number[] {
   }
   if (item.kind !== 'rules') return []
   wildcards.add(item.prefix)
+  scope.budget.spend(0, scope.earlier.length, item)
   // As YARA does: every rule so far that is called like that, this one too, by its name in this namespace.
   const names = scope.earlier.filter(name => name.startsWith(item.prefix) && rules.has(name))
   if (names.length === 0) throw new RuleFault(item, `undefined identifier "${item.prefix}*"`)
+  scope.budget.spend(names.length, 0, item)
   return names.flatMap(indexOf)
 }
 

@@ -5,7 +5,7 @@ import { type LoadedItem, loadRules, type RuleText } from './load.js'
 import { FOREIGN_MODULES, MODULES } from './modules/known.js'
 import { MAX_NAME } from './names.js'
 import { problemAt, RuleFault, type RuleProblem, ruleError } from './problem.js'
-import { type External, type NamespaceScope, RuleScope } from './scope.js'
+import { type External, type NamespaceScope, RuleScope, SetBudget } from './scope.js'
 import { decoded, type SourceText } from './source-text.js'
 import { stringPattern } from './strings.js'
 import type { SyntaxImport, SyntaxMeta, SyntaxRule } from './syntax.js'
@@ -58,10 +58,12 @@ class RuleCompiler {
   readonly #externals: ReadonlyMap<string, External>
   readonly #namespaces = new Map<string, NamespaceScope>()
   readonly #rules: Rule[] = []
+  /** Names of the rules so far, and of the one that is compiled: if that is wrong, the next takes its place. */
   readonly #names: string[] = []
   readonly #texts: string[] = []
   readonly #references: ReadonlySet<number>[] = []
   readonly #warnings: RuleWarning[] = []
+  readonly #budget = new SetBudget()
   #strings = 0
   #standaloneBytes = 0
 
@@ -119,13 +121,14 @@ class RuleCompiler {
     checkTags(syntax)
     const index = this.#rules.length
     namespace.rules.set(name, index)
+    this.#names[index] = name
     const placeOf = (offset: number): Place => ({ source, ...text.placeAt(offset) })
     const warn = (span: Span, message: string) => {
       if (this.#warnings.length < MAX_WARNINGS)
         this.#warnings.push({ message: `${text.where(span.start)}: ${message}`, place: placeOf(span.start) })
     }
     const strings = this.#stringsOf(syntax, index, text, placeOf)
-    const scope = new RuleScope(namespace, strings, [...this.#names, name], this.#externals)
+    const scope = new RuleScope(namespace, strings, this.#names, this.#externals, this.#budget)
     const condition = new ConditionChecker(scope, text, warn).condition(syntax.condition)
     const used = scope.strings.result()
     const [unused] = used.unused
@@ -133,7 +136,6 @@ class RuleCompiler {
       const definition = syntax.strings[strings.indexOf(unused)]
       throw new RuleFault(definition?.identifier ?? syntax.name, `unreferenced string "${unused.identifier}"`)
     }
-    this.#names.push(name)
     this.#texts.push(text.text.slice(syntax.start, syntax.end))
     this.#references.push(scope.references)
     const standalone = scope.foreign.size === 0 ? undefined : this.#standalone(index, namespace)
@@ -192,16 +194,17 @@ class RuleCompiler {
 
   /** The rule's text with what it refers to before it, to be compiled alone; undefined where that is too much. */
   #standalone(index: number, { imports }: NamespaceScope): string | undefined {
+    if (this.#standaloneBytes > MAX_STANDALONE_TOTAL) return undefined
     const wanted = new Set([index])
     let length = 0
     // A set grows while it is gone through.
     for (const rule of wanted) {
-      length += this.#texts[rule]?.length ?? 0
+      const { length: bytes } = this.#texts[rule] ?? ''
+      length += bytes
+      this.#standaloneBytes += bytes
       if (length > MAX_STANDALONE_BYTES) return undefined
       for (const reference of this.#references[rule] ?? []) wanted.add(reference)
     }
-    this.#standaloneBytes += length
-    if (this.#standaloneBytes > MAX_STANDALONE_TOTAL) return undefined
     const rules = [...wanted].sort((a, b) => a - b).map(rule => this.#texts[rule] ?? '')
     return [...[...imports].map(module => `import "${module}"`), ...rules].join('\n')
   }

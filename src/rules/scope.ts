@@ -38,6 +38,7 @@ interface TrackedString {
 /** The strings of the rule that is compiled. */
 export class StringScope {
   readonly #tracked: readonly TrackedString[]
+  readonly #byName = new Map<string, number>()
 
   constructor(strings: readonly RuleString[]) {
     this.#tracked = strings.map(string => ({
@@ -46,6 +47,7 @@ export class StringScope {
       fixed: undefined,
       mayBeFixed: isLiteral(string.pattern),
     }))
+    strings.forEach(({ identifier }, index) => void this.#byName.set(identifier, index))
   }
 
   get count(): number {
@@ -54,8 +56,8 @@ export class StringScope {
 
   /** The string `$name`. */
   find(name: string, span: Span): number {
-    const index = this.#tracked.findIndex(({ string }) => string.identifier === `$${name}`)
-    if (index < 0) throw new RuleFault(span, `undefined string "$${name}"`)
+    const index = this.#byName.get(`$${name}`)
+    if (index === undefined) throw new RuleFault(span, `undefined string "$${name}"`)
     return index
   }
 
@@ -109,6 +111,17 @@ export class StringScope {
   }
 }
 
+/** What sets of strings and rules may come to, all together: a wildcard in each of many rules would fill the memory. */
+export class SetBudget {
+  #left = 1 << 22
+
+  /** Accounts for a set of `count` items, out of `among`. */
+  spend(count: number, among: number, span: Span): void {
+    this.#left -= Math.max(count, among >>> 4)
+    if (this.#left < 0) throw new RuleFault(span, 'sets of strings and rules are too large, all together')
+  }
+}
+
 /** Everything in sight of one condition. */
 export class RuleScope {
   readonly namespace: NamespaceScope
@@ -116,6 +129,7 @@ export class RuleScope {
   /** Names of rules before this one, and this one's, of all namespaces, in order. */
   readonly earlier: readonly string[]
   readonly externals: ReadonlyMap<string, External>
+  readonly budget: SetBudget
   readonly variables: Variable[] = []
   /** Depth of `for ... of` around: its string is `$`. */
   loops = 0
@@ -129,8 +143,10 @@ export class RuleScope {
     strings: readonly RuleString[],
     earlier: readonly string[],
     externals: ReadonlyMap<string, External>,
+    budget: SetBudget,
   ) {
     this.namespace = namespace
+    this.budget = budget
     this.strings = new StringScope(strings)
     this.earlier = earlier
     this.externals = externals

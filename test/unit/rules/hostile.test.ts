@@ -59,6 +59,12 @@ describe('hostile rule text ends in an error', () => {
     expect(firstProblem(rule(`${'not '.repeat(400)}true`))).toBeUndefined()
   })
 
+  it('sets of everything in many rules end in an error', () => {
+    const some = Array.from({ length: 3000 }, (_, i) => `rule a${i} { condition: true }`)
+    const all = Array.from({ length: 3000 }, (_, i) => `rule b${i} { condition: any of (a*) }`)
+    expect(firstProblem([...some, ...all].join('\n'))).toMatch(/sets of strings and rules are too large/)
+  })
+
   it('many errors on one long line are found in little time', () => {
     const source = Array.from({ length: 20_000 }, (_, i) => `rule r${i} { condition: x }`).join(' ')
     const { problems } = checkRules([{ source }])
