@@ -12,7 +12,7 @@ import { StructReader } from '../../struct/reader.js'
 import type { FindingWay, FoundBy, KernelPlaces } from '../kernel.js'
 import { type Candidate, candidateSpace, windowsMode } from './candidate.js'
 import { crossCheckWays } from './cross-check.js'
-import { registerCandidates } from './from-registers.js'
+import { mapsSharedData, registerCandidates } from './from-registers.js'
 import { type KernelImage, kernelAround, kernelAt, kernelIn } from './kernel-image.js'
 import { type OpenedWindows, openWindows } from './open.js'
 import {
@@ -43,6 +43,8 @@ const PAGE_BYTES = 4096
 const LOW_BYTES = 1 << 20
 /** Tables and structures that are tried in all. */
 const MAX_TRIED = 4096
+/** Of them, those that are tried last. */
+const MAX_DOUBTFUL = 256
 /** Page directories of PAE whose top table is looked for. */
 const MAX_PAE = 64
 const MAX_HITS_A_WINDOW = 1024
@@ -51,7 +53,7 @@ const MAX_HITS_A_WINDOW = 1024
 export function findWindowsAtOnce(memory: PhysicalMemory, hints: WindowsHints): OpenedWindows | undefined {
   const search = new Search(memory, hints)
   for (const candidate of lowStubs(memory, hints)) {
-    const found = search.attempt(candidate)
+    const found = search.attempt(candidate, true)
     if (found !== undefined) return found
   }
   for (const candidate of wanted(hints, 'registers') ? registerCandidates(memory, hints) : []) {
@@ -86,17 +88,39 @@ class Search {
   readonly #budget = new Budget()
   readonly #tried = new Set<string>()
   readonly #pae: (readonly number[])[] = []
+  readonly #doubtful: Candidate[] = []
 
   constructor(memory: PhysicalMemory, hints: WindowsHints) {
     this.#memory = memory
     this.#hints = hints
   }
 
-  /** The kernel under this table, opened; undefined where there is none. */
-  attempt(candidate: Candidate): OpenedWindows | undefined {
+  /**
+   * The kernel under this table, opened; undefined where there is none. Tables that do not map what every Windows maps wait until the
+   * rest was tried (it may not be in the image), unless the candidate is `sure`: a look at a false one may take seconds.
+   */
+  attempt(candidate: Candidate, sure = false): OpenedWindows | undefined {
     const key = `${candidate.mode.name} ${candidate.dtb}`
     if (this.#tried.has(key) || this.#tried.size >= MAX_TRIED) return undefined
     this.#tried.add(key)
+    if (sure || this.#isLikely(candidate)) return this.#try(candidate)
+    if (this.#doubtful.length < MAX_DOUBTFUL) this.#doubtful.push(candidate)
+    return undefined
+  }
+
+  #isLikely(candidate: Candidate): boolean {
+    if (mapsSharedData(this.#memory, candidate)) return true
+    if (candidate.mode.name !== '4-level') return false
+    return mapsSharedData(this.#memory, { ...candidate, mode: windowsMode('la57') })
+  }
+
+  #tryDoubtful(): OpenedWindows | undefined {
+    let found: OpenedWindows | undefined
+    for (const candidate of this.#doubtful) found ??= this.#try(candidate)
+    return found
+  }
+
+  #try(candidate: Candidate): OpenedWindows | undefined {
     return this.#budget.spend(() => {
       const image = this.#image(candidate)
       const found = image === undefined ? undefined : this.#open(candidate, image)
@@ -150,7 +174,7 @@ class Search {
   }
 
   sweep(): OpenedWindows | undefined {
-    return this.#sweepRuns(this.#memory.runs) ?? this.#sweepPae()
+    return this.#sweepRuns(this.#memory.runs) ?? this.#sweepPae() ?? this.#tryDoubtful()
   }
 
   #sweepRuns(ranges: readonly MemoryRun[]): OpenedWindows | undefined {

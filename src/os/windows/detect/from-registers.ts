@@ -32,14 +32,14 @@ export function* registerCandidates(
     for (const mode of modes) {
       const dtb = tableBase(mode, cr3)
       const inside = [lstar, idt, rip].find(each => each !== undefined && each >= LONG_MODE_KERNEL)
-      if (!isWindows(memory, { mode, dtb })) continue
+      if (!mapsSharedData(memory, { mode, dtb })) continue
       yield { mode, dtb, way: 'registers', ...(inside !== undefined && { inside }) }
     }
   }
 }
 
 /** Whether the table maps the data that Windows shares with every process. */
-function isWindows(memory: PhysicalMemory, table: Pick<Candidate, 'mode' | 'dtb'>): boolean {
+export function mapsSharedData(memory: PhysicalMemory, table: Pick<Candidate, 'mode' | 'dtb'>): boolean {
   const shared = table.mode.vaBits === 32 ? SHARED_32 : SHARED_64
   const root = presentBytes(candidateSpace(memory, table), shared + SYSTEM_ROOT_AT, 6)?.toString('utf16le')
   return root !== undefined && /^[A-Za-z]:\\$/.test(root)

@@ -142,7 +142,7 @@ export function systemProcessAt(memory: PhysicalMemory, bytes: Buffer, at: numbe
         continue
       const cr3 = bytes.readBigUInt64LE(start + 0x28)
       const dtb = Number(cr3 & CR3_MASK)
-      if (cr3 >> 52n === 0n && isMemory(memory, dtb, PAGE_BYTES))
+      if (cr3 >> 52n === 0n && dtb !== 0 && isMemory(memory, dtb, PAGE_BYTES))
         found.push({ mode: LONG, dtb, way: 'process' })
     } else {
       if (bytes.readUInt32LE(id) !== SYSTEM_PID || bytes.readUInt32LE(id + 4) < 0x8000_0000) continue
