@@ -12,7 +12,7 @@ import { findStub } from '../../../src/qemu/gdbstub-server.js'
 import { openStubSession } from '../../../src/qemu/gdbstub-session.js'
 import { QmpMonitor } from '../../../src/qemu/qmp.js'
 import { runState } from '../../../src/qemu/run-state.js'
-import { runCli } from '../../cli/run-cli.js'
+import { runCli, startCli } from '../../cli/run-cli.js'
 import { type BareQemu, noBareQemu, startBareQemu } from '../../lab/bare-qemu.js'
 import { findProgram } from '../../lab/command.js'
 import { qemuRegisterFields } from '../../lab/register-fields.js'
@@ -213,6 +213,18 @@ describe.skipIf(reason !== undefined)(`QEMU's gdbstub${why}`, () => {
       await (await controlOf(qemu)).resume()
       expect(await findStub(qemu.monitor, qemu.pid)).toBeUndefined()
     })
+  })
+
+  it('ends a watch on the command line with exit code 3 when the guest ends', async () => {
+    const qemu = await start()
+    const { result } = startCli(['watch', `qemu:${qemu.qmpPath}`, '--break', '0x1234', '--json'])
+    const watched = async (): Promise<boolean> =>
+      (await findStub(qemu.monitor, qemu.pid))?.connected === true && (await running(qemu))
+    await expect.poll(watched, { timeout: 20_000 }).toBe(true)
+    process.kill(qemu.pid, 'SIGKILL')
+    const { code, stdout, stderr } = await result
+    expect([code, stdout]).toEqual([3, ''])
+    expect(stderr.trim().split('\n')).toHaveLength(1)
   })
 
   it('is not asked by a command that finds the QMP socket taken', async () => {
