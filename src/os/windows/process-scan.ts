@@ -11,8 +11,9 @@ import type { StructReader } from '../struct/reader.js'
 import { isProcess } from './cid-table.js'
 import { MAX_PID, PROCESS } from './process-structs.js'
 
-/** `Proc`; until 6.1 the highest bit of the last byte marks a block that only its tag's owner may free. */
-const TAGS = [Buffer.from('Proc', 'latin1'), Buffer.from('Pro\xe3', 'latin1')]
+/** `Proc`; until 6.1 the highest bit of the last byte marks a block that only its tag's owner may free. One pass finds both. */
+const TAG_START = Buffer.from('Pro', 'latin1')
+const TAG_END = 0x63
 /** From the tag to the structure: what is left of the pool's header, optional headers of the object, its header. */
 const MAX_HEADERS = 0x180
 const MAX_CANDIDATES = 1 << 18
@@ -35,16 +36,16 @@ export function scanForProcesses(
     memory,
     (bytes, gpa) => {
       const places: Place[] = []
-      for (const tag of TAGS)
-        for (
-          let at = bytes.indexOf(tag);
-          at >= 0 && places.length < MAX_CANDIDATES;
-          at = bytes.indexOf(tag, at + 4)
-        ) {
-          // a tag is the second word of its header
-          const header = at - 4
-          if (header >= 0 && (gpa + header) % step === 0) addPlaces(bytes, gpa, header, step, places)
-        }
+      for (
+        let at = bytes.indexOf(TAG_START);
+        at >= 0 && places.length < MAX_CANDIDATES;
+        at = bytes.indexOf(TAG_START, at + 3)
+      ) {
+        // a tag is the second word of its header
+        const header = at - 4
+        if (header < 0 || (gpa + header) % step !== 0 || ((bytes[at + 3] ?? 0) & 0x7f) !== TAG_END) continue
+        addPlaces(bytes, gpa, header, step, places)
+      }
       for (const place of places) {
         if (candidates++ >= MAX_CANDIDATES || found.size >= MAX_FOUND) {
           problems.add('cut', `process scan: cut at ${found.size} processes and ${MAX_CANDIDATES} places`)
