@@ -96,7 +96,6 @@ export class Harness implements Disposable {
       lookBehindBytes: compiled.lookBehindBytes,
       lookAheadBytes: compiled.lookAheadBytes,
       contextBytes: 0,
-      patterns: compiled.patterns.length,
       sort: false,
       skipZeros: true,
       post: batch => {

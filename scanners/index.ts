@@ -6,7 +6,7 @@ import type { CompiledScan } from '../src/scan/compiled-scan.js'
 import type { Scanner } from '../src/scan/scanner.js'
 import { EmbeddedFinder } from './embedded-finder.js'
 import { PatternScanner } from './pattern-scanner.js'
-import { YaraScanner } from './yara.js'
+import { RuleStringScanner } from './rule-strings.js'
 
 /** The scanners of this thread; each is to be disposed. */
 export function createScanners(compiled: CompiledScan): Scanner[] {
@@ -21,6 +21,6 @@ export function createScanners(compiled: CompiledScan): Scanner[] {
     const finder = new EmbeddedFinder(compiled.patterns, embedded.patterns)
     scanners.push(new PatternScanner(compiled, finder.expressions, finder))
   }
-  if (compiled.yara !== undefined) scanners.push(new YaraScanner(compiled.yara))
+  if (compiled.strings !== undefined) scanners.push(new RuleStringScanner(compiled.strings))
   return scanners
 }

@@ -2,10 +2,12 @@
 import { type Gap, isLeased, type PhysicalMemory } from '../src/core/memory.js'
 import type { ControlBlock } from '../src/scan/control.js'
 import { MAX_DATA_BYTES } from '../src/scan/events.js'
-import type { Batch, MatchColumns, ScanTask } from '../src/scan/messages.js'
-import type { MatchSink, RuleHit, ScanWindow, YaraLabel } from '../src/scan/scanner.js'
+import type { Batch, MatchColumns, ScanTask, StringColumns } from '../src/scan/messages.js'
+import type { MatchSink, ScanWindow } from '../src/scan/scanner.js'
 
 const MAX_MATCHES = 8192
+/** libyara's bound on the matches of a string; of a partition nobody needs more. */
+const MAX_STRING_MATCHES = 1_000_000
 const MAX_BYTES = 512 * 1024
 /** A match waits no longer than this, and a block, before it is posted. */
 const MAX_DELAY_MS = 30
@@ -18,8 +20,6 @@ export type PostBatch = (batch: Batch, transfer: readonly ArrayBuffer[]) => void
 
 export interface WriterOptions {
   readonly memory: PhysicalMemory
-  /** Number of compiled patterns: YARA labels count from there. */
-  readonly patterns: number
   readonly contextBytes: number
   readonly post: PostBatch
 }
@@ -27,7 +27,6 @@ export interface WriterOptions {
 export class BatchWriter implements MatchSink {
   readonly #task: ScanTask
   readonly #control: ControlBlock
-  readonly #patterns: number
   readonly #contextBytes: number
   readonly #post: PostBatch
   /** A borrowed window is wanted back: rather than wait for a reader, post one more batch. */
@@ -35,9 +34,9 @@ export class BatchWriter implements MatchSink {
   #window: ScanWindow | undefined
   /** Made at the first match: most partitions have none. */
   #columns: Writable<MatchColumns> | undefined
-  #labels: YaraLabel[] = []
-  #labelIndex = new Map<string, number>()
-  #rules: RuleHit[] = []
+  #strings: Writable<StringColumns> | undefined
+  /** Matches of each part of a rule's string so far. */
+  readonly #told = new Map<number, number>()
   #gaps: Gap[] = []
   #scanned = 0
   #used = 0
@@ -50,7 +49,6 @@ export class BatchWriter implements MatchSink {
   constructor(task: ScanTask, control: ControlBlock, scan: WriterOptions) {
     this.#task = task
     this.#control = control
-    this.#patterns = scan.patterns
     this.#contextBytes = scan.contextBytes
     this.#post = scan.post
     const { memory } = scan
@@ -69,7 +67,10 @@ export class BatchWriter implements MatchSink {
     this.#scanned += scannedBytes
     this.#resumeAt = next
     this.#inBlock = 0
-    const waiting = (this.#columns?.count ?? 0) > 0 || this.#gaps.length > 0 || this.#rules.length > 0
+    const waiting =
+      (this.#columns?.count ?? 0) > 0 ||
+      (this.#strings?.count ?? 0) > 0 ||
+      this.#gaps.length > 0
     if (waiting && performance.now() - this.#flushedAt > MAX_DELAY_MS) this.flush(false)
   }
 
@@ -84,18 +85,23 @@ export class BatchWriter implements MatchSink {
     if (this.#gaps.length >= MAX_MATCHES) this.flush(false)
   }
 
-  rule(hit: RuleHit): void {
-    this.#rules.push(hit)
-  }
-
-  yaraMatch(label: YaraLabel, offset: number, length: number): void {
-    const key = `${label.namespace}\0${label.rule}\0${label.pattern}`
-    let index = this.#labelIndex.get(key)
-    if (index === undefined) {
-      index = this.#labels.push(label) - 1
-      this.#labelIndex.set(key, index)
+  /** A string of a rule: its bytes are read again, if it is ever told. At most `MAX_STRING_MATCHES` a part and partition. */
+  stringMatch(part: number, offset: number, length: number): void {
+    this.#inBlock++
+    if (this.#skip > 0) {
+      this.#skip--
+      return
     }
-    this.match(this.#patterns + index, offset, length)
+    const told = this.#told.get(part) ?? 0
+    if (told > MAX_STRING_MATCHES) return
+    this.#told.set(part, told + 1)
+    this.#strings ??= newStrings(MAX_MATCHES)
+    const strings = this.#strings
+    const at = strings.count++
+    strings.part[at] = part
+    strings.gpa[at] = (this.#window as ScanWindow).gpa + offset
+    strings.length[at] = length
+    if (strings.count === MAX_MATCHES) this.flush(false)
   }
 
   match(pattern: number, offset: number, length: number): void {
@@ -148,13 +154,13 @@ export class BatchWriter implements MatchSink {
       contextEnd: contextEnd.slice(0, count),
       bytes: bytes.slice(0, this.#used),
     }
+    const strings = this.#strings === undefined ? undefined : filled(this.#strings)
     const batch: Batch = {
       partition: this.#task.partition,
       attempt: this.#task.attempt,
       slot: this.#task.slot,
       columns,
-      labels: this.#labels,
-      rules: this.#rules,
+      ...(strings && { strings }),
       gaps: this.#gaps,
       scannedBytes: this.#scanned,
       resumeAt: this.#resumeAt,
@@ -162,15 +168,32 @@ export class BatchWriter implements MatchSink {
       milliseconds: performance.now() - this.#startedAt,
       last: last || !wanted,
     }
-    this.#post(batch, buffersOf(columns))
+    this.#post(batch, [...buffersOf(columns), ...(strings === undefined ? [] : stringBuffers(strings))])
+    if (this.#strings !== undefined) this.#strings.count = 0
     if (this.#columns !== undefined) this.#columns.count = 0
     this.#used = 0
-    this.#rules = []
     this.#gaps = []
     this.#scanned = 0
     this.#flushedAt = performance.now()
     if (!wanted && !last) throw new CancelledError()
   }
+}
+
+function newStrings(matches: number): Writable<StringColumns> {
+  return {
+    count: 0,
+    part: new Uint32Array(matches),
+    gpa: new Float64Array(matches),
+    length: new Uint32Array(matches),
+  }
+}
+
+function filled({ count, part, gpa, length }: StringColumns): StringColumns {
+  return { count, part: part.slice(0, count), gpa: gpa.slice(0, count), length: length.slice(0, count) }
+}
+
+function stringBuffers({ part, gpa, length }: StringColumns): ArrayBuffer[] {
+  return [part, gpa, length].map(array => array.buffer as ArrayBuffer)
 }
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] }

@@ -1,9 +1,9 @@
 /** Puts the matches of one block in ascending order of address before they are written. */
-import type { MatchSink, RuleHit, YaraLabel } from '../src/scan/scanner.js'
+import type { MatchSink } from '../src/scan/scanner.js'
 
 export class BlockSorter implements MatchSink {
   readonly #sink: MatchSink
-  #pattern: (number | YaraLabel)[] = []
+  #pattern: number[] = []
   #offset: number[] = []
   #length: number[] = []
 
@@ -17,14 +17,8 @@ export class BlockSorter implements MatchSink {
     this.#length.push(length)
   }
 
-  yaraMatch(label: YaraLabel, offset: number, length: number): void {
-    this.#pattern.push(label)
-    this.#offset.push(offset)
-    this.#length.push(length)
-  }
-
-  rule(hit: RuleHit): void {
-    this.#sink.rule(hit)
+  stringMatch(part: number, offset: number, length: number): void {
+    this.#sink.stringMatch(part, offset, length)
   }
 
   /** Hands the block's matches on: by address, then in the order in which they were found. */
@@ -32,11 +26,9 @@ export class BlockSorter implements MatchSink {
     const order = Uint32Array.from(this.#offset.keys())
     order.sort((a, b) => (this.#offset[a] as number) - (this.#offset[b] as number) || a - b)
     for (const at of order) {
-      const pattern = this.#pattern[at] as number | YaraLabel
       const offset = this.#offset[at] as number
       const length = this.#length[at] as number
-      if (typeof pattern === 'number') this.#sink.match(pattern, offset, length)
-      else this.#sink.yaraMatch(pattern, offset, length)
+      this.#sink.match(this.#pattern[at] as number, offset, length)
     }
     this.#pattern = []
     this.#offset = []

@@ -4,7 +4,7 @@
  */
 
 import type { ScanTask } from '../src/scan/messages.js'
-import type { MatchSink, RuleHit, Scanner, YaraLabel } from '../src/scan/scanner.js'
+import type { MatchSink, Scanner } from '../src/scan/scanner.js'
 import type { EdgeTable } from '../src/space/edge-table.js'
 import { BEGINS_STRETCH, ENDS_STRETCH, type JointTable, regionAt } from '../src/space/joint-table.js'
 import { BatchWriter } from './batch-writer.js'
@@ -159,12 +159,8 @@ class JointBlock implements MatchSink {
     this.#writer.match(pattern, offset, length)
   }
 
-  yaraMatch(label: YaraLabel, offset: number, length: number): void {
-    this.#writer.yaraMatch(label, offset, length)
-  }
-
-  rule(hit: RuleHit): void {
-    this.#writer.rule(hit)
+  stringMatch(part: number, offset: number, length: number): void {
+    this.#writer.stringMatch(part, offset, length)
   }
 
   /** What lies between unreadable bytes are stretches of their own. */

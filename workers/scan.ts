@@ -32,7 +32,6 @@ function open(context: WorkerContext): (PartitionScanner | VirtualScanner) & Dis
     lookBehindBytes,
     lookAheadBytes,
     contextBytes,
-    patterns: compiled.patterns.length,
     sort: context.sort,
     skipZeros: zerosAreQuiet(scanners, lookBehindBytes, lookAheadBytes),
     ...(fault === undefined ? {} : { fault }),

@@ -29,7 +29,7 @@ export function openVirtual(
   post: PostBatch,
 ): VirtualScanner & Disposable {
   const { compiled, contextBytes, fault } = context
-  const { yara, ...plain } = compiled
+  const { strings, ...plain } = compiled
   const driver = openMemory(context.driver)
   const guest = rebased(driver, virtual.base)
   const memory = virtual.swapped === undefined ? guest : withSwapped(guest, virtual.swapped)
@@ -38,7 +38,6 @@ export function openVirtual(
     control: ControlBlock.attach(context.control),
     blockBytes: context.blockBytes,
     contextBytes,
-    patterns: compiled.patterns.length,
     sort: false,
     post,
     ...(fault === undefined ? {} : { fault }),
@@ -55,7 +54,7 @@ export function openVirtual(
     plainPatterns: virtual.plainPatterns,
     ...(virtual.edges && { kept: virtual.edges, edges: new EdgeKeeper(virtual.edges, virtual.joints) }),
   }
-  const rules = virtual.linear === undefined ? [] : yaraScanners(context)
+  const rules = virtual.linear === undefined ? [] : ruleScanners(context)
   return {
     frames,
     leased: driver,
@@ -69,13 +68,13 @@ export function openVirtual(
   }
 }
 
-function yaraScanners({ compiled }: WorkerContext): Scanner[] {
+function ruleScanners({ compiled }: WorkerContext): Scanner[] {
   const { matcher, ...rules } = compiled
   return createScanners(rules)
 }
 
 function linearScanner(
-  common: Pick<PartitionScanner, 'control' | 'blockBytes' | 'contextBytes' | 'patterns' | 'sort' | 'post'>,
+  common: Pick<PartitionScanner, 'control' | 'blockBytes' | 'contextBytes' | 'sort' | 'post'>,
   { compiled, contextBytes }: WorkerContext,
   memory: LinearMemory,
   scanners: readonly Scanner[],

@@ -11,11 +11,9 @@ export function zerosAreQuiet(scanners: readonly Scanner[], lookBehind: number, 
     match() {
       found = true
     },
-    yaraMatch() {
+    stringMatch() {
+      // its scanner passes over zeros by itself where it may
       found = true
-    },
-    rule() {
-      // a rule that holds without any string holds in other regions as well
     },
   }
   const bytes = new Uint8Array(lookBehind + STARTS + lookAhead)

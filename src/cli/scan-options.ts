@@ -1,4 +1,5 @@
 /** The options of `scan`: described to commander, checked, and turned into a request. */
+import { parseExternals } from './external-option.js'
 import { type Command, Option } from 'commander'
 import { VmsiftError } from '../core/errors.js'
 import type { MatcherChoice } from '../scan/pattern-spec.js'
@@ -29,6 +30,7 @@ export interface ScanOptions extends PatternOptions, TargetOptions, ProgressOpti
   readonly sort?: boolean
   readonly outermost?: boolean
   readonly matcher: MatcherChoice
+  readonly define?: readonly string[]
   readonly hash?: boolean
   readonly json?: boolean
 }
@@ -46,6 +48,7 @@ export interface ScanSettings {
   readonly outermost?: boolean
   readonly sort?: boolean
   readonly matcher: MatcherChoice
+  readonly externals?: Readonly<Record<string, boolean | bigint | number | string>>
 }
 
 const collect = (value: string, before: string[] = []) => [...before, value]
@@ -80,6 +83,7 @@ export function addScanOptions(command: Command): Command {
       'YARA rules: a file, or a folder of .yar and .yara files (repeatable)',
       collect,
     )
+    .option('--define <name=value>', 'an external variable of YARA rules (repeatable)', collect)
     .option('-p, --patterns <file>', 'text patterns from a file, one a line (repeatable)', collect)
     .option('-i, --ignore-case', 'for all text patterns and regular expressions')
     .option('-u, --utf16', 'look for the UTF-16LE form of all text patterns too')
@@ -127,6 +131,7 @@ export function scanSettings(options: ScanOptions): ScanSettings {
     ...(options.sort === true && { sort: true }),
     ...(options.pause === true && { pause: true }),
     ...(options.outermost === true && { outermost: true }),
+    ...(options.define !== undefined && { externals: parseExternals(options.define) }),
   }
 }
 

@@ -26,7 +26,7 @@ export function* matchesOf(
   withContext: boolean,
   placing?: MatchPlacing,
 ): Generator<MatchEvent> {
-  const { columns, labels } = batch
+  const { columns } = batch
   let from = 0
   for (let at = 0; at < columns.count; at++) {
     const index = columns.pattern[at] as number
@@ -40,21 +40,16 @@ export function* matchesOf(
     const context = withContext ? { context: columns.bytes.subarray(dataEnd, contextEnd) } : undefined
     from = contextEnd
     const pattern = patterns[index]
-    let match: ResidentMatchEvent
-    if (pattern !== undefined)
-      match = { type: 'match', scanner: pattern.scanner, rule: pattern.rule, ...place, ...context }
-    else {
-      const label = labels[index - patterns.length]
-      if (label === undefined) throw new Error(`match of an unknown pattern: ${index}`)
-      match = { type: 'match', scanner: 'yara', ...label, ...place, ...context }
-    }
+    if (pattern === undefined) throw new Error(`match of an unknown pattern: ${index}`)
+    const { scanner, rule } = pattern
+    const match: ResidentMatchEvent = { type: 'match', scanner, rule, ...place, ...context }
     if (placing === undefined) yield match
     else yield* placed(match, index, placing)
   }
 }
 
 /** A match with its owners; in a virtual space, once for each of its places. */
-function* placed(
+export function* placed(
   match: ResidentMatchEvent,
   index: number,
   { folded, places, owners, admits }: MatchPlacing,

@@ -28,6 +28,8 @@ export interface ScanRequest {
   readonly symbols?: string
   /** Hold a running guest still while it is scanned. It runs again afterwards, unless it was paused before. */
   readonly pause?: boolean
+  /** Values of the external variables that YARA rules refer to, by name. */
+  readonly externals?: Readonly<Record<string, boolean | bigint | number | string>>
   /** Worker threads; default: the processors this process may use. */
   readonly jobs?: number
   /** Stop after so many matches. */
@@ -76,8 +78,6 @@ const MAX_BLOCK_BYTES = 32 * 2 ** 20
 const MAX_PROGRESS_SECONDS = 86_400
 /** Big enough to make the cost of a call vanish, small enough to cancel within a few milliseconds. */
 const BLOCK_BYTES = 4 * 2 ** 20
-/** YARA evaluates whole rules on each region, so regions are larger. */
-const YARA_BLOCK_BYTES = 16 * 2 ** 20
 /** A sorted block is held in memory whole. */
 const SORTED_BLOCK_BYTES = 2 ** 20
 
@@ -177,9 +177,7 @@ export function jobsFor(target: Target, request: ScanRequest): number {
 /** What is scanned, in which pieces, by how many. */
 export function shapeOf(target: Target, request: ScanRequest, compiled: CompiledScan, jobs: number): Shape {
   const runs = scanRuns(target, request)
-  const usual = compiled.yara === undefined ? BLOCK_BYTES : YARA_BLOCK_BYTES
-  // YARA's regions stay as they are: rules that hold must not depend on the order of the output
-  const sorted = request.sort === true && compiled.yara === undefined
-  const blockBytes = request.tuning?.blockBytes ?? (sorted ? SORTED_BLOCK_BYTES : usual)
+  const sorted = request.sort === true && compiled.strings === undefined
+  const blockBytes = request.tuning?.blockBytes ?? (sorted ? SORTED_BLOCK_BYTES : BLOCK_BYTES)
   return { runs, bytesTotal: totalBytes(runs), jobs, blockBytes }
 }

@@ -7,21 +7,22 @@ import type { ErrorRecord } from '../core/errors.js'
 import { unfoldAddress } from '../core/folded-address.js'
 import { EXPECTED_GAPS, type Gap, type MemoryRun } from '../core/memory.js'
 import { clipRuns, totalBytes } from '../core/runs.js'
-import { compileScan } from '../patterns/compile.js'
+import { compileScan, describeMatcher } from '../patterns/compile.js'
 import type { CompiledScan } from '../scan/compiled-scan.js'
 import { type Packed, pack } from '../scan/context.js'
 import { ControlBlock } from '../scan/control.js'
 import type { GapEvent, MatchEvent, RuleEvent, ScanEvent, SummaryEvent } from '../scan/events.js'
 import type { Batch, WorkerContext } from '../scan/messages.js'
 import { type Partition, partitionSize, planPartitions } from '../scan/plan.js'
+import { type MatchPlacing, matchesOf, placed } from './batch-events.js'
 import type { RuleHit } from '../scan/scanner.js'
-import { type MatchPlacing, matchesOf } from './batch-events.js'
 import { ATTEMPTS, Flights } from './flights.js'
 import { GapJoiner } from './gap-joiner.js'
 import { isLive } from './live.js'
 import type { LiveScan } from './live-scan.js'
 import { OnceOnly } from './once-only.js'
 import { ScanPool } from './pool.js'
+import type { RuleSide } from './rules/rule-side.js'
 import { checkRequest, jobsFor, type ScanRequest, type Shape, shapeOf, spaceOf } from './request.js'
 import type { SpaceView } from './space-view.js'
 import type { Target } from './target.js'
@@ -33,12 +34,20 @@ const CLOSE_GRACE_MS = 2000
 /** Takes events; calls `taken` once it is done with them, which lets the worker go on. */
 export type Deliver = (events: Iterable<ScanEvent>, taken: () => void) => void
 
+/** A scan for rules alone. */
+const NO_PATTERNS: CompiledScan = {
+  patterns: [],
+  outermost: false,
+  lookBehindBytes: 0,
+  lookAheadBytes: 0,
+  hints: [],
+}
+
 export class ScanSession {
   readonly #target: Target
   readonly #request: ScanRequest
   readonly #deliver: Deliver
   readonly #gaps = new GapJoiner()
-  readonly #rules = new Set<string>()
   readonly #flights = new Flights({
     arrived: batch => this.#count(batch),
     deliver: (batch, taken) => this.#deliver(this.#eventsOf(batch), taken),
@@ -55,6 +64,9 @@ export class ScanSession {
   #partitions: readonly Partition[] = []
   #spaces: SpaceView | undefined
   #live: LiveScan | undefined
+  #ruleSide: RuleSide | undefined
+  /** Rules that hold, once for each space. */
+  #rulesHeld = 0
   readonly #once = new OnceOnly()
   /** Sorted virtual scans: what was found so far. */
   readonly #held: MatchEvent[] = []
@@ -88,11 +100,13 @@ export class ScanSession {
     // threads start while patterns are compiled
     const pool = new ScanPool(jobs, batch => this.#flights.receive(batch))
     try {
-      const compiled = await compileScan(request.patterns, { ...request, checkRules: false })
+      const compiled = await this.#compile()
       for (const hint of compiled.hints) request.onHint?.(hint)
       this.#compiled = compiled
       this.#live = await this.#startLive()
       this.#spaces = await this.#openSpaces(pool, compiled, jobs)
+      const laidOut = this.#spaces?.virtual?.laidOut
+      if (laidOut !== undefined) this.#ruleSide?.useSpaces(laidOut.table, laidOut.slots, laidOut.memory)
       const shape = shapeOf(this.#target, request, compiled, jobs)
       const virtual = this.#spaces?.virtual
       const runs = virtual?.plan.runs
@@ -114,6 +128,25 @@ export class ScanSession {
       onEnd: () => this.cancel(),
       onHint: line => this.#request.onHint?.(line),
     })
+  }
+
+  /** Compiles what is looked for; rules go to `#ruleSide`. */
+  async #compile(): Promise<CompiledScan> {
+    const request = this.#request
+    const plain = request.patterns.filter(spec => spec.kind !== 'yara')
+    const specs = request.patterns.filter(spec => spec.kind === 'yara')
+    const scan = specs.length > 0 && plain.length === 0 ? NO_PATTERNS : await compileScan(plain, request)
+    if (specs.length === 0) return scan
+    // loaded when needed: most scans have no rules
+    const { openRules } = await import('./rules/open.js')
+    const { tables, side } = openRules(this.#target, specs, request)
+    this.#ruleSide = side
+    return {
+      ...scan,
+      strings: tables,
+      lookBehindBytes: Math.max(scan.lookBehindBytes, tables.behindBytes),
+      lookAheadBytes: Math.max(scan.lookAheadBytes, tables.aheadBytes),
+    }
   }
 
   /** Enumerates address spaces when the request is about them, or wants owners. */
@@ -161,7 +194,7 @@ export class ScanSession {
     const abort = (): void => this.cancel()
     signal?.addEventListener('abort', abort)
     if (signal?.aborted === true) this.cancel()
-    const slow = compiled.yara !== undefined
+    const slow = compiled.strings !== undefined
     this.#partitions = this.#plan(shape, slow)
     const progress = this.#startProgress(started)
     try {
@@ -182,8 +215,7 @@ export class ScanSession {
     const { contextBytes = 0, sort = false, tuning } = this.#request
     const fault = tuning?.fault
     const context: WorkerContext = {
-      // YARA copies anyway, and may take minutes over a block: nobody who wants the file should wait for that
-      driver: compiled.yara === undefined ? this.#target.driver : { ...this.#target.driver, map: false },
+      driver: this.#target.driver,
       compiled,
       control: control.shared,
       runs: shape.runs,
@@ -257,10 +289,11 @@ export class ScanSession {
   *#eventsOf(batch: Batch): Generator<ScanEvent> {
     const { limit = Number.POSITIVE_INFINITY, contextBytes = 0 } = this.#request
     const partition = this.#partitions[batch.partition]
-    for (const hit of batch.rules) yield* this.#newRules(hit, partition)
+    if (batch.strings !== undefined) this.#ruleSide?.add(batch.strings)
     const patterns = this.#compiled?.patterns ?? []
+    const holdAll = this.#request.sort === true && this.#ruleSide !== undefined
     for (const match of matchesOf(batch, patterns, contextBytes > 0, this.#placing(partition))) {
-      if (this.#request.sort === true && this.#spaces?.virtual !== undefined) {
+      if (holdAll || (this.#request.sort === true && this.#spaces?.virtual !== undefined)) {
         this.#held.push(match)
         continue
       }
@@ -286,15 +319,43 @@ export class ScanSession {
     }
   }
 
-  /** A rule is told once for each space, however many regions of it it holds in. */
-  *#newRules(hit: RuleHit, partition: Partition | undefined): Generator<RuleEvent> {
-    const virtual = this.#spaces?.virtual
+  /** Rules are evaluated once everything has been searched; matches of theirs are told with the others. */
+  *#verdict(): Generator<RuleEvent | MatchEvent> {
+    const { limit = Number.POSITIVE_INFINITY, sort = false, onHint } = this.#request
+    const side = this.#ruleSide
+    if (side === undefined) return
+    if (this.#stop) {
+      onHint?.('the scan was ended before all of it was searched: rules were not evaluated')
+      return
+    }
+    const partition = this.#partitions.find(({ area }) => area === 'linear') ?? this.#partitions[0]
+    const placing = this.#placing(partition)
+    for (const finding of side.findings()) {
+      if (finding.kind === 'rule') {
+        yield* this.#ruleEvents(finding.hit, finding.address)
+        continue
+      }
+      for (const event of placing === undefined ? [finding.match] : placed(finding.match, -1, placing)) {
+        if (sort) {
+          this.#held.push(event)
+          continue
+        }
+        if (this.#matches >= limit) {
+          this.#stop = true
+          return
+        }
+        this.#matches++
+        yield event
+      }
+    }
+    for (const hint of side.hints()) onHint?.(hint)
+  }
+
+  /** A rule that holds in the space at `address`: told for each process whose space it is. */
+  *#ruleEvents(hit: RuleHit, address: number): Generator<RuleEvent> {
     const own = this.#folded ? 0 : undefined
-    const pids = virtual === undefined || partition === undefined ? [own] : virtual.pidsOf(partition)
-    for (const pid of pids) {
-      const key = `${pid ?? ''}\0${hit.namespace}\0${hit.rule}`
-      if (this.#rules.has(key)) continue
-      this.#rules.add(key)
+    for (const pid of this.#spaces?.virtual?.pidsAt(address) ?? [own]) {
+      this.#rulesHeld++
       yield { type: 'rule', ...hit, ...(pid !== undefined && { pid }) }
     }
   }
@@ -304,7 +365,10 @@ export class ScanSession {
     const { limit = Number.POSITIVE_INFINITY } = this.#request
     for (const match of this.#once.rest()) this.#held.push(match)
     if (this.#request.sort === true)
-      this.#held.sort((a, b) => (a.pid ?? 0) - (b.pid ?? 0) || compare(a.va ?? 0n, b.va ?? 0n))
+      this.#held.sort(
+        (a, b) =>
+          (a.pid ?? 0) - (b.pid ?? 0) || compare(a.va ?? 0n, b.va ?? 0n) || (a.gpa ?? 0) - (b.gpa ?? 0),
+      )
     for (const match of this.#held) {
       if (this.#matches >= limit) {
         this.#stop = true
@@ -342,6 +406,7 @@ export class ScanSession {
     startTime: Date,
     seconds: () => number,
   ): Generator<ScanEvent> {
+    yield* this.#verdict()
     yield* this.#heldBack()
     if (this.#live !== undefined) yield* this.#live.rest()
     yield* this.#gapEvents(this.#gaps.drain())
@@ -353,6 +418,7 @@ export class ScanSession {
     }
     this.#bytesUnread += absentBytes
     const virtual = this.#spaces?.virtual
+    const limited = this.#ruleSide?.limited() ?? []
     const summary: SummaryEvent = {
       type: 'summary',
       target: this.#target.path,
@@ -361,7 +427,8 @@ export class ScanSession {
       bytesUnread: this.#bytesUnread,
       bytesFailed: this.#bytesFailed,
       matches: this.#matches,
-      rules: this.#rules.size,
+      rules: this.#rulesHeld,
+      ...(limited.length > 0 && { limitedStrings: limited }),
       seconds: seconds(),
       jobs: shape.jobs,
       matcher: enginesOf(compiled),
@@ -391,12 +458,13 @@ export class ScanSession {
 }
 
 /** The engines in use, with their versions. */
-function enginesOf({ matcher, yara }: CompiledScan): string {
-  const names: string[] = []
-  if (matcher?.vectorscan !== undefined) names.push(`vectorscan ${matcher.vectorscan.version}`)
-  if (matcher?.embedded !== undefined) names.push(`embedded ${matcher.embedded.version}`)
-  if (yara !== undefined) names.push(`yara-x ${yara.version}`)
-  return names.join(', ')
+function enginesOf({ matcher, strings }: CompiledScan): string {
+  const names = new Set<string>()
+  if (matcher?.vectorscan !== undefined) names.add(`vectorscan ${matcher.vectorscan.version}`)
+  if (matcher?.embedded !== undefined) names.add(`embedded ${matcher.embedded.version}`)
+  if ((strings?.groups.length ?? 0) > 0) names.add(describeMatcher())
+  if ((strings?.others.nodes.length ?? 0) > 0) names.add(describeMatcher('embedded'))
+  return [...names].join(', ')
 }
 
 function compare(a: bigint, b: bigint): number {

@@ -2,7 +2,7 @@
  * The virtual side of a scan: enumerates address spaces with the pool's threads, plans, and turns what workers find into places and
  * owners. docs/DECISIONS.md, "Virtual scans and owners".
  */
-import type { Gap, MemoryRun } from '../core/memory.js'
+import type { Gap, MemoryRun, PhysicalMemory } from '../core/memory.js'
 import { rebased } from '../os/search/physical.js'
 import { hasAssertions } from '../patterns/measure.js'
 import type { CompiledScan } from '../scan/compiled-scan.js'
@@ -14,15 +14,18 @@ import { EdgeKeeper, type EdgeTable, edgeTable } from '../space/edge-table.js'
 import { ABSENT_REASONS, type EnumeratedSpace, type SpaceQuery } from '../space/enumerate.js'
 import type { Owner, PageFile, SpaceChoice } from '../space/guest-spaces.js'
 import type { Neighbourhood } from '../space/joint-plan.js'
+import { type ExtentColumns, NO_EXTENTS } from '../space/extents.js'
 import { type LinearSlot, type LinearTable, layOut, linearExtentAt } from '../space/linear-space.js'
+import { eachFrameOnce } from '../space/once.js'
 import { OwnerFinder, type Place, Placement, virtualAddress } from '../space/placement.js'
 import { plainGaps } from '../space/swap-gaps.js'
 import { mergeExtents } from '../space/swap-in.js'
-import type { SwappedRange } from '../space/swapped-memory.js'
+import { type SwappedRange, withSwapped } from '../space/swapped-memory.js'
 import {
   type DistinctTable,
   distinctTables,
   mapSpaces,
+  type PlannedSpace,
   planVirtual,
   type SpaceMap,
   type VirtualPlan,
@@ -109,7 +112,8 @@ export class SpaceView {
       ...(withKernel ? [{ dtb: spaces.kernelDtb, half: 'kernel' as const }] : []),
       ...tables.map(({ dtb, areas }) => ({ dtb, half: 'user' as const, ...(areas && { areas }) })),
     ]
-    const all = await enumerateAll(pool, rebased(target.memory, base), common, queries, jobs, cancelled)
+    const reader = rebased(target.memory, base)
+    const all = await enumerateAll(pool, reader, common, queries, jobs, cancelled)
     const kernel = withKernel ? all[0]?.extents : undefined
     const found = withKernel ? all.slice(1) : all
     const memory = base === 0 ? target.runs : target.runs.map(run => ({ ...run, gpa: run.gpa + base }))
@@ -128,7 +132,7 @@ export class SpaceView {
     const virtual =
       choice === 'physical'
         ? undefined
-        : new VirtualSide(map, choice, memory, compiled, contextBytes, base, swapped)
+        : new VirtualSide(map, choice, memory, compiled, contextBytes, base, reader, swapped)
     return new SpaceView(map, base, choice, tables, found, swapped, truncated, virtual, fileAt, translations)
   }
 
@@ -192,6 +196,8 @@ export class VirtualSide {
   readonly #base: number
   readonly #edges: EdgeTable | undefined
   readonly #swapped: SwappedSpaces | undefined
+  /** This thread's memory. */
+  readonly #reader: PhysicalMemory
   readonly #range: SwappedRange | undefined
   readonly #linear: { readonly table: LinearTable; readonly slots: readonly LinearSlot[] } | undefined
   /** Up to where each partition of frames is told. */
@@ -204,6 +210,7 @@ export class VirtualSide {
     compiled: CompiledScan,
     contextBytes: number,
     base: number,
+    reader: PhysicalMemory,
     swapped?: SwappedSpaces,
   ) {
     this.#map = map
@@ -218,10 +225,8 @@ export class VirtualSide {
     this.#placement = new Placement(map, this.plan, choice)
     this.#fixed = compiled.patterns.map(p => p.minBytes === p.maxBytes && !hasAssertions(p.node))
     const selected = [...map.spaces.entries()].filter(([index]) => this.plan.selected[index] === 1)
-    this.#linear =
-      compiled.yara === undefined
-        ? undefined
-        : layOut(selected.map(([index, { extents }]) => [index, extents] as const))
+    this.#linear = compiled.strings === undefined ? undefined : layOut(rulesIn(choice, selected))
+    this.#reader = range === undefined ? reader : withSwapped(reader, range)
   }
 
   /** What workers are told. */
@@ -278,15 +283,18 @@ export class VirtualSide {
     const into = address - (linear.table.address[extent] as number)
     const gpa = (linear.table.gpa[extent] as number) + into
     const va = virtualAddress(linear.table.vpn[extent] as number, into)
-    return this.#pidsAt(address).map(pid => ({ gpa, pid, va }))
+    return this.pidsAt(address).map(pid => ({ gpa, pid, va }))
   }
 
-  /** Processes in which a rule holds that was found in a partition of laid-out spaces. */
-  pidsOf({ start }: Partition): readonly number[] {
-    return this.#pidsAt(start)
+  /** With YARA rules: spaces laid out for them, and this thread's memory to read them from. */
+  get laidOut():
+    | { readonly table: LinearTable; readonly slots: readonly LinearSlot[]; readonly memory: PhysicalMemory }
+    | undefined {
+    return this.#linear && { ...this.#linear, memory: this.#reader }
   }
 
-  #pidsAt(address: number): number[] {
+  /** Processes whose laid-out space an address lies in. */
+  pidsAt(address: number): number[] {
     const slot = this.#linear?.slots.find(({ start, end }) => address >= start && address < end)
     const owners = slot === undefined ? [] : (this.#map.spaces[slot.space]?.owners ?? [])
     const choice = this.#choice
@@ -340,4 +348,17 @@ function neighbourhoodOf({ patterns, outermost }: CompiledScan, contextBytes: nu
     aheadBytes: longest - 1 + (looksAround ? 2 : 0) + contextBytes,
     shortestBytes: shortest,
   }
+}
+
+/** What rules are evaluated in: each process by itself; the kernel as one, each of its frames once. */
+function rulesIn(
+  choice: Exclude<SpaceChoice, 'physical'>,
+  selected: readonly (readonly [number, PlannedSpace])[],
+): (readonly [number, ExtentColumns])[] {
+  if (choice !== 'kernel') return selected.map(([index, { extents }]) => [index, extents] as const)
+  const [first = 0] = selected[0] ?? []
+  const other = selected.find(([, { kind }]) => kind === 'kernel')?.[1].extents ?? NO_EXTENTS
+  const direct = selected.find(([, { kind }]) => kind === 'direct')?.[1].extents ?? NO_EXTENTS
+  const [once = NO_EXTENTS, rest = NO_EXTENTS] = eachFrameOnce([other, direct])
+  return [[first, mergeExtents(once, rest)]]
 }

@@ -290,7 +290,7 @@ function bitsOf({ members }: ByteStep): number {
 }
 
 /** How often a byte stands in memory, roughly: half of it is zeros. */
-function shareOf(byte: number): number {
+export function shareOf(byte: number): number {
   if (byte === 0) return 1 / 2
   if (byte === 0xff) return 1 / 16
   if (byte === 0x20) return 1 / 64

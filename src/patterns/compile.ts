@@ -17,8 +17,6 @@ export const DEFAULT_MAX_MATCH_BYTES = 4096
 const EMBEDDED_VERSION = '1'
 const EMBEDDED_HINT =
   'matching with the embedded matcher; for up to 30 times the speed: apt install libvectorscan5 (or set VMSIFT_LIBHS)'
-/** A YARA string that starts in a block and is longer than this may be reported too short. */
-const YARA_LOOK_AHEAD_BYTES = 1 << 16
 const HIGHEST_MAX_MATCH_BYTES = 1 << 20
 
 /**
@@ -38,10 +36,6 @@ export async function compileScan(
       `longest match must be 1 to ${HIGHEST_MAX_MATCH_BYTES} bytes, not ${maxMatchBytes}`,
     )
   const patterns = unique(specs).flatMap(spec => compilePattern(spec, maxMatchBytes))
-  const rules = specs.filter(spec => spec.kind === 'yara')
-  // Loaded when needed: most scans have no rules.
-  const yaraModule = rules.length > 0 ? await import('./compile-yara.js') : undefined
-  const yara = yaraModule?.compileYara(unique(rules), options.checkRules ?? true)
   const outermost = options.outermost ?? false
   const longest = patterns.reduce((most, pattern) => Math.max(most, pattern.maxBytes), 0)
   const looksAround = patterns.some(pattern => hasAssertions(pattern.node))
@@ -50,13 +44,9 @@ export async function compileScan(
   return {
     patterns,
     ...(matcher === undefined ? {} : { matcher }),
-    ...(yara === undefined ? {} : { yara }),
     outermost,
     lookBehindBytes: (outermost ? Math.max(0, longest - 1) : 0) + (looksAround ? 1 : 0),
-    lookAheadBytes: Math.max(
-      longest - 1 + (looksAround ? 2 : 0),
-      yara === undefined ? 0 : YARA_LOOK_AHEAD_BYTES,
-    ),
+    lookAheadBytes: longest - 1 + (looksAround ? 2 : 0),
     hints: matcher === undefined || choice === 'embedded' ? [] : hintsAbout(matcher, patterns),
   }
 }

@@ -1,5 +1,6 @@
 /** Everything the workers need to know about what is looked for: checked and compiled once, plain data. */
 import type { PatternNode } from '../patterns/node.js'
+import type { StringTables } from '../rules/search/tables.js'
 
 /** A text, bytes or regex pattern, parsed. */
 export interface CompiledPattern {
@@ -23,22 +24,12 @@ export interface CompiledMatcher {
   readonly embedded?: { readonly version: string; readonly patterns: readonly number[] }
 }
 
-/** YARA rules, includes resolved. */
-export interface CompiledYara {
-  readonly version: string
-  readonly sources: readonly {
-    readonly namespace: string
-    /** File that errors are about. */
-    readonly path?: string
-    readonly text: string
-  }[]
-}
-
 export interface CompiledScan {
   readonly patterns: readonly CompiledPattern[]
   /** Absent when there are only YARA rules. */
   readonly matcher?: CompiledMatcher
-  readonly yara?: CompiledYara
+  /** Strings of YARA rules. */
+  readonly strings?: StringTables
   /** Only matches that lie inside no earlier match of the same pattern are reported. */
   readonly outermost: boolean
   /** Bytes a window needs before its owned part, and behind it, for the answers to be right. */
@@ -54,6 +45,4 @@ export interface CompileOptions {
   /** Longest match of an unbounded regular expression; default 4096. */
   readonly maxMatchBytes?: number
   readonly outermost?: boolean
-  /** False leaves it to the workers to find mistakes in YARA rules, which compile them anyway; default true. */
-  readonly checkRules?: boolean
 }

@@ -135,6 +135,8 @@ export interface SummaryEvent {
   readonly bytesFailed: number
   readonly matches: number
   readonly rules: number
+  /** YARA strings (`rule:$a`) that have more matches than are kept: a million, as in YARA. */
+  readonly limitedStrings?: readonly string[]
   readonly seconds: number
   readonly jobs: number
   /** Engine with its version. */

@@ -10,7 +10,6 @@ import type { CompiledScan } from './compiled-scan.js'
 import type { Packed } from './context.js'
 import type { ControlBlock } from './control.js'
 import type { ScanArea } from './plan.js'
-import type { RuleHit, YaraLabel } from './scanner.js'
 
 /** What a worker needs to know of a scan. It travels packed, with each task. */
 export interface WorkerContext {
@@ -98,7 +97,7 @@ export type WorkerTask = ScanTask | EnumerateTask | CloseTask
 /** Matches as columns, in order of discovery. Its buffers are transferred. */
 export interface MatchColumns {
   readonly count: number
-  /** Index into the compiled patterns; from their number on, into `labels`. */
+  /** Index into the compiled patterns. */
   readonly pattern: Uint32Array
   readonly gpa: Float64Array
   readonly length: Uint32Array
@@ -108,14 +107,22 @@ export interface MatchColumns {
   readonly bytes: Uint8Array
 }
 
+/** Matches of parts of rules' strings (`StringTables`), in order of discovery. Its buffers are transferred. */
+export interface StringColumns {
+  readonly count: number
+  readonly part: Uint32Array
+  readonly gpa: Float64Array
+  readonly length: Uint32Array
+}
+
 /** Worker to coordinator. */
 export interface Batch {
   readonly partition: number
   readonly attempt: number
   readonly slot: number
   readonly columns: MatchColumns
-  readonly labels: readonly YaraLabel[]
-  readonly rules: readonly RuleHit[]
+  /** With rules whose strings were hit. */
+  readonly strings?: StringColumns
   readonly gaps: readonly Gap[]
   /** Bytes scanned since the last batch. */
   readonly scannedBytes: number

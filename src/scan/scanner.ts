@@ -18,14 +18,6 @@ export interface ScanWindow {
   readonly endsStretch: boolean
 }
 
-/** Names a YARA string that matched. */
-export interface YaraLabel {
-  readonly namespace: string
-  readonly rule: string
-  /** The string's identifier, `$a`. */
-  readonly pattern: string
-}
-
 /** A YARA rule that holds. */
 export interface RuleHit {
   readonly namespace: string
@@ -38,8 +30,8 @@ export interface RuleHit {
 export interface MatchSink {
   /** `pattern` is the index in `CompiledScan.patterns`. */
   match(pattern: number, offset: number, length: number): void
-  yaraMatch(label: YaraLabel, offset: number, length: number): void
-  rule(hit: RuleHit): void
+  /** `part` is an index into `StringTables`. */
+  stringMatch(part: number, offset: number, length: number): void
 }
 
 /** Finds matches in windows. One instance a thread, reused for every block. */

@@ -79,8 +79,7 @@ function matchesOf(scanners: readonly Scanner[], bytes: Uint8Array): string[] {
   for (const scanner of scanners)
     scanner.scan(window, {
       match: (pattern, offset, length) => found.push(`${pattern} at ${offset}, ${length} bytes`),
-      yaraMatch() {},
-      rule() {},
+      stringMatch() {},
     })
   return found.sort()
 }

@@ -28,8 +28,7 @@ export function scanInWindows(
       const to = Math.min(bytes.length, end + compiled.lookAheadBytes)
       const sink: MatchSink = {
         match: (pattern, offset, length) => found.push({ pattern, start: from + offset, length }),
-        yaraMatch: () => {},
-        rule: () => {},
+        stringMatch: () => {},
       }
       const window = {
         // A copy, so that looking beyond the window's bytes finds nothing.

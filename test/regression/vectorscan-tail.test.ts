@@ -25,7 +25,7 @@ function starts(scanner: Scanner, bytes: Uint8Array): number[] {
     beginsStretch: true,
     endsStretch: true,
   }
-  scanner.scan(window, { match: (_pattern, offset) => found.push(offset), yaraMatch() {}, rule() {} })
+  scanner.scan(window, { match: (_pattern, offset) => found.push(offset), stringMatch() {} })
   return found
 }
 

@@ -1,0 +1,194 @@
+/**
+ * The strings of YARA rules: rows of bytes are looked for, and each hit is verified where it stands. What is told is what libyara would
+ * tell of the same bytes, each match once, however memory was cut.
+ */
+import { openDatabase } from '../src/ffi/vectorscan.js'
+import { lengthsOf } from '../src/patterns/measure.js'
+import { type Haystack, SCAN_LIMIT } from '../src/rules/search/fibers.js'
+import type { RowTable } from '../src/rules/search/plan.js'
+import { codePart, FIXED, FULLWORD, GREEDY, type StringTables } from '../src/rules/search/tables.js'
+import { standsAlone, Verifier } from '../src/rules/search/verifier.js'
+import type { CompiledPattern, CompiledScan } from '../src/scan/compiled-scan.js'
+import type { MatchSink, Scanner, ScanWindow } from '../src/scan/scanner.js'
+import type { CandidateFinder } from './candidate-finder.js'
+import { dataPieces, isQuietInZeros, type Pieces } from './data-pieces.js'
+import { EmbeddedFinder } from './embedded-finder.js'
+import { PatternScanner } from './pattern-scanner.js'
+import { PendingMatches } from './pending-matches.js'
+
+/** Hits kept at once; what has more is scanned in halves. */
+const MAX_HITS = 1 << 20
+/** Bytes that are not halved any more, however many hits there are. */
+const MIN_PIECE_BYTES = 1 << 14
+
+const NOTHING: Haystack = { bytes: new Uint8Array(0), low: 0, high: 0 }
+
+/** Rows that one finder looks for. */
+interface Group {
+  readonly rows: RowTable
+  readonly finder: CandidateFinder
+  readonly longest: number
+  /** Nothing of it stands in the midst of zeros. */
+  readonly quiet: boolean
+}
+
+export class RuleStringScanner implements Scanner {
+  readonly #tables: StringTables
+  readonly #groups: readonly Group[]
+  readonly #others: PatternScanner | undefined
+  readonly #verifiers = new Map<number, Verifier>()
+  readonly #pending: PendingMatches
+  /** By part: 1 where each place is found once. */
+  readonly #simple: Uint8Array
+  #sink: MatchSink | undefined
+  #hay: Haystack = NOTHING
+  /** What starts in the window is told from here on, and below. */
+  #start = 0
+  #end = 0
+
+  constructor(tables: StringTables) {
+    this.#tables = tables
+    this.#groups = tables.groups.map(({ rows, longest, database }) => {
+      const finder = openDatabase(database, longest)
+      return { rows, longest, finder, quiet: isQuietInZeros(finder, longest) }
+    })
+    this.#others = tables.others.nodes.length === 0 ? undefined : embedded(tables)
+    const greedy = (part: number): boolean => ((tables.flags[part] as number) & GREEDY) !== 0
+    this.#pending = new PendingMatches(tables.flags.length, greedy)
+    this.#simple = simpleParts(tables)
+  }
+
+  scan(window: ScanWindow, sink: MatchSink): void {
+    this.#sink = sink
+    this.#hay = { bytes: window.bytes, low: 0, high: window.bytes.length }
+    const pieces = dataPieces(window)
+    this.#start = window.ownedStart
+    this.#end = window.ownedEnd
+    for (const group of this.#groups) this.#scanGroup(group, pieces)
+    // places to be verified may lie behind the owned part
+    this.#others?.scan({ ...window, ownedEnd: window.bytes.length }, this.#otherSink)
+    this.#pending.flush(sink)
+    this.#hay = NOTHING
+    this.#sink = undefined
+  }
+
+  /** Candidates that the embedded matcher finds: the pattern's index is the row's. */
+  readonly #otherSink: MatchSink = {
+    match: (row, offset) => {
+      const { rows } = this.#tables.others
+      this.#candidate(rows, row, offset)
+    },
+    stringMatch() {},
+  }
+
+  #scanGroup(group: Group, pieces: Pieces): void {
+    const { bytes } = this.#hay
+    if (!group.quiet) {
+      this.#scanRange(group, 0, bytes.length, 0)
+      return
+    }
+    const { longest } = group
+    for (let i = 0; i < pieces.count; i++) {
+      const from = Math.max(0, (pieces.from[i] as number) - longest)
+      let to = (pieces.to[i] as number) + longest
+      // pieces that touch once they are widened are one
+      while (i + 1 < pieces.count && (pieces.from[i + 1] as number) - longest <= to)
+        to = (pieces.to[++i] as number) + longest
+      this.#scanRange(group, from, Math.min(bytes.length, to), from)
+    }
+  }
+
+  /** Verifies the hits in `from` to `to` that end above `above`; where there are too many, in two pieces that overlap. */
+  #scanRange(group: Group, from: number, to: number, above: number): void {
+    const { finder, rows, longest } = group
+    const limit = to - from <= MIN_PIECE_BYTES ? Number.POSITIVE_INFINITY : MAX_HITS
+    if (!finder.scan(this.#hay.bytes.subarray(from, to), limit)) {
+      const middle = from + ((to - from) >>> 1)
+      this.#scanRange(group, from, middle, above)
+      this.#scanRange(group, Math.max(from, middle - longest), to, Math.max(above, middle))
+      return
+    }
+    const { ids, ends, count } = finder
+    const { first, distance } = rows
+    for (let i = 0; i < count; i++) {
+      const end = from + (ends[i] as number)
+      if (end <= above) continue
+      const expression = ids[i] as number
+      const last = first[expression + 1] as number
+      for (let row = first[expression] as number; row < last; row++)
+        this.#candidate(rows, row, end - (distance[row] as number))
+    }
+  }
+
+  /** A row that stands where `at` is the place to be verified. */
+  #candidate(rows: RowTable, row: number, at: number): void {
+    const part = rows.part[row] as number
+    const flags = this.#tables.flags[part] as number
+    if ((flags & FIXED) !== 0) {
+      if (at >= this.#start && at < this.#end)
+        this.#fixed(part, rows.sub[row] as number, at, rows.whole[row] === 1, flags)
+      return
+    }
+    // a match that starts in the part in work, or before the place, but not too far
+    if (at < this.#start || at >= this.#end + SCAN_LIMIT) return
+    let verifier = this.#verifiers.get(part)
+    if (verifier === undefined) {
+      verifier = new Verifier(codePart(this.#tables, part))
+      this.#verifiers.set(part, verifier)
+    }
+    verifier.verify(this.#hay, rows.sub[row] as number, at, (start, length, order) => {
+      if (start >= this.#start && start < this.#end) this.#pending.push(part, start, length, order)
+    })
+  }
+
+  #fixed(part: number, sub: number, at: number, whole: boolean, flags: number): void {
+    const { variants, bytes: offsets, values, masks, variantWide } = this.#tables
+    const { bytes, high } = this.#hay
+    const variant = (variants[part] as number) + sub
+    const from = offsets[variant] as number
+    const length = (offsets[variant + 1] as number) - from
+    if (at + length > high) return
+    if (!whole)
+      for (let i = 0; i < length; i++)
+        if (((bytes[at + i] as number) & (masks[from + i] as number)) !== values[from + i]) return
+    if ((flags & FULLWORD) !== 0 && !standsAlone(this.#hay, at, length, variantWide[variant] === 1)) return
+    if (this.#simple[part] === 1) this.#sink?.stringMatch(part, at, length)
+    else this.#pending.push(part, at, length, sub)
+  }
+
+  [Symbol.dispose](): void {
+    for (const { finder } of this.#groups) finder[Symbol.dispose]()
+    this.#others?.[Symbol.dispose]()
+  }
+}
+
+/** Fixed parts that one row of one group finds: each place comes up once. */
+function simpleParts({ groups, others, flags }: StringTables): Uint8Array {
+  const counts = new Uint32Array(flags.length)
+  for (const { part } of [...groups.map(({ rows }) => rows), others.rows])
+    for (const index of part) counts[index] = (counts[index] as number) + 1
+  return Uint8Array.from(flags, (flag, part) => ((flag & FIXED) !== 0 && counts[part] === 1 ? 1 : 0))
+}
+
+function embedded({ others, aheadBytes }: StringTables): PatternScanner {
+  const patterns = others.nodes.map((node): CompiledPattern => {
+    const { min, max } = lengthsOf(node)
+    return {
+      scanner: 'bytes',
+      rule: '',
+      node,
+      minBytes: min,
+      maxBytes: Math.min(max, aheadBytes),
+      lazy: true,
+    }
+  })
+  const compiled: CompiledScan = {
+    patterns,
+    outermost: false,
+    lookBehindBytes: 0,
+    lookAheadBytes: aheadBytes,
+    hints: [],
+  }
+  const finder = new EmbeddedFinder(patterns)
+  return new PatternScanner(compiled, finder.expressions, finder)
+}

@@ -1,0 +1,99 @@
+/**
+ * Rules that use modules which have no meaning on memory as a whole (`pe`, `elf`, ...): YARA-X evaluates them, text and all, over the regions in
+ * which their strings were found. That is not what YARA says of the whole; so they are told of, once.
+ */
+import type { Rule } from '../../rules/ast.js'
+import type { External } from '../../rules/scope.js'
+import type { RuleMemory } from './rule-memory.js'
+import { loadYara, type YaraEngine, type YaraRules } from '../../patterns/yara-runtime.js'
+
+const REGION_BYTES = 16 << 20
+/** Regions of one space that one rule is evaluated in. */
+const MAX_REGIONS = 256
+const TIMEOUT_MS = 60_000
+
+/** What is used of a result; the package types it `any`. */
+interface YaraResult {
+  readonly valid: boolean
+  readonly matches: readonly { readonly identifier: string }[]
+}
+
+export class ForeignRules implements Disposable {
+  readonly #externals: Readonly<Record<string, External>>
+  readonly #engines = new Map<number, { readonly rules: YaraRules; readonly engine: YaraEngine } | undefined>()
+  /** Rules that could not be evaluated at all. */
+  readonly failed = new Set<Rule>()
+
+  constructor(externals: Readonly<Record<string, External>>) {
+    this.#externals = externals
+  }
+
+  /** Whether a rule holds in some region of a space that holds one of its strings. */
+  holds(rule: Rule, space: RuleMemory): boolean {
+    const regions = new Set<number>()
+    for (const { id } of rule.strings) {
+      const columns = space.columns(id)
+      for (let i = 0; i < (columns?.count ?? 0) && regions.size < MAX_REGIONS; i++) {
+        const address = columns?.offsetAt(i) ?? 0
+        regions.add(Math.max(space.runStart(address), address - (address % REGION_BYTES)))
+      }
+    }
+    if (regions.size === 0) return false
+    const engine = this.#engineOf(rule)
+    if (engine === undefined) return false
+    return [...regions].some(region => this.#holdsIn(rule, engine, space.peek(region, REGION_BYTES)))
+  }
+
+  #holdsIn(rule: Rule, engine: YaraEngine, bytes: Uint8Array): boolean {
+    // YARA's console module writes with console.log; stdout is for results
+    const { log } = console
+    console.log = console.error
+    try {
+      const result = engine.scan(bytes) as YaraResult
+      return result.valid && result.matches.some(({ identifier }) => identifier === rule.name)
+    } catch {
+      // out of time, or out of memory: it can't be told
+      this.failed.add(rule)
+      return false
+    } finally {
+      console.log = log
+    }
+  }
+
+  #engineOf(rule: Rule): YaraEngine | undefined {
+    if (!this.#engines.has(rule.index)) this.#engines.set(rule.index, this.#build(rule))
+    return this.#engines.get(rule.index)?.engine
+  }
+
+  #build(rule: Rule): { readonly rules: YaraRules; readonly engine: YaraEngine } | undefined {
+    if (rule.text === undefined) {
+      this.failed.add(rule)
+      return undefined
+    }
+    const { Compiler } = loadYara()
+    const compiler = new Compiler()
+    try {
+      for (const [name, value] of Object.entries(this.#externals))
+        compiler.defineGlobal(name, typeof value === 'bigint' ? Number(value) : value)
+      compiler.addSource(Buffer.from(rule.text, 'latin1').toString('utf8'))
+      const rules = compiler.build()
+      const engine = rules.scanner()
+      engine.setTimeoutMs(TIMEOUT_MS)
+      return { rules, engine }
+    } catch {
+      // what YARA takes and YARA-X does not
+      this.failed.add(rule)
+      return undefined
+    } finally {
+      compiler.free()
+    }
+  }
+
+  [Symbol.dispose](): void {
+    for (const each of this.#engines.values()) {
+      each?.engine.free()
+      each?.rules.free()
+    }
+    this.#engines.clear()
+  }
+}

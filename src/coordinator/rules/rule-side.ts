@@ -1,0 +1,168 @@
+/** The rules of a scan: gathers what workers find, space by space, and at the end evaluates and tells. */
+import type { PhysicalMemory } from '../../core/memory.js'
+import type { Conditions } from '../../rules/conditions.js'
+import { Gathered } from '../../rules/search/gather.js'
+import { MAX_DATA_BYTES, type ResidentMatchEvent } from '../../scan/events.js'
+import type { StringColumns } from '../../scan/messages.js'
+import type { RuleHit } from '../../scan/scanner.js'
+import { LinearMemory, type LinearSlot, type LinearTable } from '../../space/linear-space.js'
+import type { Target } from '../target.js'
+import type { CompiledRules } from './compile.js'
+import { ForeignRules } from './foreign.js'
+import { imageSpace, laidOutSpace, type RuleMemory } from './rule-memory.js'
+import { addFixedPlaces, ruleName, type ToldString, verdict } from './verdict.js'
+
+/** Names of a list that are told, in a line for a person. */
+const FEW_NAMES = 3
+
+/** A rule that holds, in the space that `address` lies in, or a match of such a rule at its address. */
+export type RuleFinding =
+  | { readonly kind: 'rule'; readonly hit: RuleHit; readonly address: number }
+  | { readonly kind: 'match'; readonly match: ResidentMatchEvent }
+
+/** A space with what was found in it. */
+interface Scope {
+  readonly start: number
+  readonly end: number
+  readonly gathered: Gathered
+  readonly space: () => RuleMemory
+}
+
+export class RuleSide {
+  readonly #rules: CompiledRules
+  readonly #conditions: Conditions
+  readonly #contextBytes: number
+  readonly #exhausted = new Set<number>()
+  readonly #limited = new Set<number>()
+  readonly #failed = new Set<string>()
+  #scopes: readonly Scope[]
+
+  constructor(
+    target: Target,
+    folded: boolean,
+    rules: CompiledRules,
+    conditions: Conditions,
+    contextBytes: number,
+  ) {
+    this.#rules = rules
+    this.#conditions = conditions
+    this.#contextBytes = contextBytes
+    this.#scopes = [
+      {
+        start: 0,
+        end: Number.POSITIVE_INFINITY,
+        gathered: new Gathered(rules.tables),
+        space: () => imageSpace(target.memory, folded ? target.memory.runs : target.runs, folded),
+      },
+    ]
+  }
+
+  /** Evaluates in laid-out spaces, each by itself, in place of the image. */
+  useSpaces(table: LinearTable, slots: readonly LinearSlot[], memory: PhysicalMemory): void {
+    const laidOut = new LinearMemory(table, memory)
+    this.#scopes = slots.map(slot => ({
+      start: slot.start,
+      end: slot.end,
+      gathered: new Gathered(this.#rules.tables),
+      space: () => laidOutSpace(laidOut, table, slot),
+    }))
+  }
+
+  /** Takes what a worker found. */
+  add({ count, part, gpa, length }: StringColumns): void {
+    let scope: Scope | undefined
+    for (let i = 0; i < count; i++) {
+      const address = gpa[i] as number
+      if (scope === undefined || address < scope.start || address >= scope.end)
+        scope = this.#scopes.find(({ start, end }) => address >= start && address < end)
+      scope?.gathered.add(part[i] as number, address, length[i] as number)
+    }
+  }
+
+  /** Evaluates all rules in each space; a rule that holds comes before its matches. */
+  *findings(): Generator<RuleFinding> {
+    const { ruleSet } = this.#rules
+    using foreign = new ForeignRules(this.#rules.externals)
+    for (const { gathered, space: open, start } of this.#scopes) {
+      const space = open()
+      const strings = gathered.finish(address => space.runEnd(address))
+      for (const string of gathered.limited) this.#limited.add(string)
+      addFixedPlaces(ruleSet, strings, space)
+      space.strings = strings
+      for (const { hit, strings: told } of verdict(ruleSet, this.#conditions, space, {
+        exhausted: this.#exhausted,
+        foreign: rule => foreign.holds(rule, space),
+      })) {
+        yield { kind: 'rule', hit, address: start }
+        for (const string of told) yield* this.#matches(space, string)
+      }
+    }
+    for (const rule of foreign.failed) this.#failed.add(ruleName(rule))
+  }
+
+  *#matches(space: RuleMemory, { rule, string }: ToldString): Generator<RuleFinding> {
+    const columns = space.columns(string.id)
+    for (let i = 0; i < (columns?.count ?? 0); i++) {
+      const gpa = columns?.offsetAt(i) ?? 0
+      const length = columns?.lengthAt(i) ?? 0
+      const match: ResidentMatchEvent = {
+        type: 'match',
+        scanner: 'yara',
+        namespace: rule.namespace,
+        rule: rule.name,
+        pattern: string.identifier,
+        gpa,
+        length,
+        data: space.peek(gpa, Math.min(length, MAX_DATA_BYTES)).slice(),
+        ...(this.#contextBytes > 0 && { context: this.#context(space, gpa, length) }),
+      }
+      yield { kind: 'match', match }
+    }
+  }
+
+  #context(space: RuleMemory, address: number, length: number): Uint8Array {
+    const from = Math.max(space.runStart(address), address - this.#contextBytes)
+    const before = space.peek(from, address - from + Math.min(length, MAX_DATA_BYTES)).slice()
+    const behind = space.peek(address + length, this.#contextBytes)
+    const all = new Uint8Array(before.length + behind.length)
+    all.set(before)
+    all.set(behind, before.length)
+    return all
+  }
+
+  /** What a person should know, once all is told. */
+  hints(): string[] {
+    const { rules } = this.#rules.ruleSet
+    const exhausted = rules.filter(({ index }) => this.#exhausted.has(index)).map(ruleName)
+    const foreign = rules.filter(({ needsYaraX }) => needsYaraX.length > 0).map(ruleName)
+    const failed = [...this.#failed]
+    return [
+      ...(exhausted.length === 0
+        ? []
+        : [`conditions of ${named(exhausted)} take too long: they count as not holding`]),
+      ...(foreign.length === 0
+        ? []
+        : [
+            `${named(foreign)}: modules like pe and elf know files, not memory: evaluated by YARA-X in regions of 16 MiB around their strings, which may differ from yara`,
+          ]),
+      ...(failed.length === 0 ? [] : [`${named(failed)} could not be evaluated: they count as not holding`]),
+    ]
+  }
+
+  /** Strings of which not every match was kept, as `rule:$a`. */
+  limited(): string[] {
+    if (this.#limited.size === 0) return []
+    return this.#rules.ruleSet.rules.flatMap(rule =>
+      rule.strings
+        .filter(({ id }) => this.#limited.has(id))
+        .map(({ identifier }) => `${ruleName(rule)}:${identifier}`),
+    )
+  }
+}
+
+/** The first few of a list of names, and how many more there are. */
+export function named(names: readonly string[]): string {
+  const shown = names.slice(0, FEW_NAMES).join(', ')
+  const more = names.length - FEW_NAMES
+  return more > 0 ? `${shown} and ${more} more` : shown
+}

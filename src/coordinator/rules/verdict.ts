@@ -1,0 +1,68 @@
+/** What the rules say of one space: which hold, and the matches of theirs that are told. */
+import { decoded } from '../../rules/source-text.js'
+import type { Rule, RuleSet, RuleString } from '../../rules/ast.js'
+import type { Conditions } from '../../rules/conditions.js'
+import { OffsetColumns } from '../../rules/search/columns.js'
+import { lengthAtFixedOffset } from '../../rules/search/fixed-place.js'
+import type { RuleHit } from '../../scan/scanner.js'
+import type { RuleMemory } from './rule-memory.js'
+
+/** A string of a rule that holds, and that has matches. */
+export interface ToldString {
+  readonly rule: Rule
+  readonly string: RuleString
+}
+
+/** The rules' names where a person reads them: `namespace:rule`, without the default namespace. */
+export function ruleName({ namespace, name }: Rule): string {
+  return namespace === 'default' ? name : `${namespace}:${name}`
+}
+
+/** Adds the matches of strings that count at one offset only. */
+export function addFixedPlaces(
+  { rules }: RuleSet,
+  strings: Map<number, OffsetColumns>,
+  space: RuleMemory,
+): void {
+  for (const rule of rules)
+    for (const string of rule.strings) {
+      if (string.fixedOffset === undefined) continue
+      const address = space.addressAt(BigInt.asUintN(64, string.fixedOffset))
+      if (address === undefined) continue
+      const length = lengthAtFixedOffset(string, (offset, bytes) => space.read(offset, bytes))
+      if (length < 0) continue
+      const columns = new OffsetColumns()
+      columns.push(address, length)
+      strings.set(string.id, columns)
+    }
+}
+
+/** Evaluates; tells rules that hold, each with its strings behind it. */
+export function* verdict(
+  { rules }: RuleSet,
+  conditions: Conditions,
+  space: RuleMemory,
+  options: { readonly exhausted: Set<number>; readonly foreign: (rule: Rule) => boolean },
+): Generator<{ readonly hit: RuleHit; readonly strings: readonly ToldString[] }> {
+  const outcome = conditions.evaluate(space, { foreign: options.foreign })
+  for (const index of outcome.exhausted) options.exhausted.add(index)
+  for (const index of outcome.holding) {
+    const rule = rules[index] as Rule
+    const strings = rule.strings.flatMap((string): ToldString[] => {
+      const found = !string.isPrivate && space.columns(string.id) !== undefined
+      return found ? [{ rule, string }] : []
+    })
+    yield { hit: hitOf(rule), strings }
+  }
+}
+
+function hitOf({ namespace, name, tags, meta }: Rule): RuleHit {
+  const values: Record<string, string | number | boolean> = {}
+  for (const { name: key, value } of meta) values[key] = plain(value)
+  return { namespace, rule: name, tags, meta: values }
+}
+
+function plain(value: Rule['meta'][number]['value']): string | number | boolean {
+  if (typeof value === 'string') return decoded(value)
+  return typeof value === 'bigint' ? Number(value) : value
+}

@@ -1,0 +1,56 @@
+/** The bytes that stand around an atom wherever it is matched: what is looked for may be longer than an atom, and rarer. */
+import type { ByteSet } from '../../patterns/node.js'
+import type { Atom } from './atoms.js'
+import type { TreeNode } from './tree.js'
+
+/** Bytes on either side that are of use. */
+const REACH = 16
+
+export interface Surroundings {
+  readonly sets: readonly ByteSet[]
+  /** Where the atom begins in `sets`. */
+  readonly atom: number
+}
+
+/** The neighbours of each atom within its own concatenation. */
+export function surroundingsOf(root: TreeNode, atoms: readonly Atom[]): Surroundings[] {
+  const places = new Map<TreeNode, { readonly items: readonly TreeNode[]; readonly at: number }>()
+  note(root, places)
+  return atoms.map(({ nodes }) => {
+    const place = places.get(nodes[0] as TreeNode)
+    if (place === undefined || !nodes.every((node, i) => place.items[place.at + i] === node))
+      return { sets: nodes.map(({ set }) => set), atom: 0 }
+    const { items, at } = place
+    let from = at
+    let to = at + nodes.length
+    while (from > 0 && at - from < REACH && setOfNode(items[from - 1]) !== undefined) from--
+    while (to < items.length && to - at < REACH && setOfNode(items[to]) !== undefined) to++
+    return { sets: items.slice(from, to).map(item => setOfNode(item) as ByteSet), atom: at - from }
+  })
+}
+
+function setOfNode(node: TreeNode | undefined): ByteSet | undefined {
+  return node?.kind === 'byte' || node?.kind === 'class' ? node.set : undefined
+}
+
+function note(
+  node: TreeNode,
+  places: Map<TreeNode, { readonly items: readonly TreeNode[]; readonly at: number }>,
+): void {
+  switch (node.kind) {
+    case 'concat':
+      for (const [at, item] of node.items.entries()) {
+        places.set(item, { items: node.items, at })
+        note(item, places)
+      }
+      break
+    case 'either':
+      note(node.left, places)
+      note(node.right, places)
+      break
+    case 'star':
+    case 'plus':
+    case 'range':
+      note(node.item, places)
+  }
+}

@@ -1,0 +1,117 @@
+/** Runs a part's code at an atom: what libyara's `_yr_scan_verify_re_match` tells, match by match. */
+import { type Atom, atomsOf } from './atoms.js'
+import { emitCode } from './code.js'
+import { FiberMachine, type Haystack } from './fibers.js'
+import type { Part } from './parts.js'
+import { RowMachine, type RowStep } from './shortest.js'
+import type { TreeNode } from './tree.js'
+
+interface Machine {
+  run(hay: Haystack, at: number, size: number, arrived: (length: number) => void): void
+}
+
+/** `order`: matches of one string at one place are ranked by it. */
+export type Found = (start: number, length: number, order: number) => void
+
+/** The code of one part. */
+export class Verifier {
+  readonly atoms: readonly Atom[]
+  readonly #part: Extract<Part, { kind: 'code' }>
+  readonly #forward: Machine[] = []
+  readonly #backward: Machine[] = []
+
+  constructor(part: Extract<Part, { kind: 'code' }>) {
+    this.#part = part
+    this.atoms = atomsOf(part.root)
+    if (part.shortest) this.#buildRows(part.root)
+    else this.#buildCode(part.root)
+  }
+
+  #buildCode(root: TreeNode): void {
+    const { forward, backward } = emitCode(root)
+    const entries =
+      this.atoms.length === 0 ? [root.forward] : this.atoms.map(({ nodes }) => nodes[0]?.forward ?? 0)
+    for (const entry of entries) this.#forward.push(new FiberMachine(forward, entry, false))
+    for (const { nodes } of this.atoms)
+      this.#backward.push(new FiberMachine(backward, nodes[0]?.backward ?? 0, true))
+  }
+
+  #buildRows(root: TreeNode): void {
+    const flat: TreeNode[] = []
+    flatten(root, flat)
+    const steps = flat.map(stepOf)
+    if (this.atoms.length === 0) this.#forward.push(rowMachine(steps, false))
+    for (const { nodes } of this.atoms) {
+      const at = flat.indexOf(nodes[0] as TreeNode)
+      this.#forward.push(rowMachine(steps.slice(at), false))
+      this.#backward.push(rowMachine(steps.slice(0, at).toReversed(), true))
+    }
+  }
+
+  /** Verifies `atom` at `at`. Without atoms, `atom` is 0 and `at` the start. */
+  verify(hay: Haystack, atom: number, at: number, found: Found): void {
+    const { ascii, wide, fullword } = this.#part
+    let forward = ascii ? this.#lengthFrom(hay, atom, at, 1) : -1
+    let size = 1
+    if (forward < 0 && wide) {
+      size = 2
+      forward = this.#lengthFrom(hay, atom, at, 2)
+    }
+    if (forward < 0) return
+    const bytes = this.atoms[atom]?.nodes.length ?? 0
+    const order = at + Math.min(4, bytes * size)
+    const tell = (back: number): void => {
+      const start = at - back
+      const length = back + forward
+      if (!fullword || standsAlone(hay, start, length, size === 2)) found(start, length, order)
+    }
+    const backward = this.#backward[atom]
+    if (backward !== undefined) backward.run(hay, at, size, tell)
+    else if (forward > 0) tell(0)
+  }
+
+  #lengthFrom(hay: Haystack, atom: number, at: number, size: number): number {
+    let length = -1
+    this.#forward[atom]?.run(hay, at, size, found => {
+      length = found
+    })
+    return length
+  }
+}
+
+/** Whether no letter or digit stands on either side: in `wide` text, none that is a wide character. */
+export function standsAlone(
+  { bytes, low, high }: Haystack,
+  start: number,
+  length: number,
+  wide: boolean,
+): boolean {
+  const end = start + length
+  if (wide) {
+    if (start - 2 >= low && bytes[start - 1] === 0 && isAlphanumeric(bytes[start - 2] as number)) return false
+    return !(end + 1 < high && bytes[end + 1] === 0 && isAlphanumeric(bytes[end] as number))
+  }
+  if (start - 1 >= low && isAlphanumeric(bytes[start - 1] as number)) return false
+  return !(end < high && isAlphanumeric(bytes[end] as number))
+}
+
+function isAlphanumeric(byte: number): boolean {
+  const letter = byte | 0x20
+  return (letter >= 0x61 && letter <= 0x7a) || (byte >= 0x30 && byte <= 0x39)
+}
+
+function rowMachine(steps: readonly RowStep[], backward: boolean): Machine {
+  const machine = new RowMachine(steps, backward)
+  return { run: (hay, at, _size, arrived) => machine.run(hay, at, arrived) }
+}
+
+function flatten(node: TreeNode, into: TreeNode[]): void {
+  if (node.kind === 'concat') for (const item of node.items) flatten(item, into)
+  else into.push(node)
+}
+
+function stepOf(node: TreeNode): RowStep {
+  if (node.kind === 'byte' || node.kind === 'class') return { set: node.set }
+  if (node.kind === 'jump') return { min: node.min, max: node.max }
+  throw new Error(`a hex string holds ${node.kind}`)
+}
