@@ -24,8 +24,35 @@ interface Material {
   readonly code: readonly Uint8Array[]
 }
 
-const STEMS = ['cmd', 'shell', 'Inject', 'Mutex', 'config', 'payload', 'loader', 'Update', 'svc', 'proxy', 'beacon', 'agent', 'key', 'Bot', 'drop']
-const SYSTEM = ['GetProcAddress', 'VirtualAlloc', 'CreateRemoteThread', 'kernel32.dll', 'HTTP/1.1', 'User-Agent: ', 'Mozilla/5.0', '/bin/sh', 'LoadLibraryA', 'WriteProcessMemory']
+const STEMS = [
+  'cmd',
+  'shell',
+  'Inject',
+  'Mutex',
+  'config',
+  'payload',
+  'loader',
+  'Update',
+  'svc',
+  'proxy',
+  'beacon',
+  'agent',
+  'key',
+  'Bot',
+  'drop',
+]
+const SYSTEM = [
+  'GetProcAddress',
+  'VirtualAlloc',
+  'CreateRemoteThread',
+  'kernel32.dll',
+  'HTTP/1.1',
+  'User-Agent: ',
+  'Mozilla/5.0',
+  '/bin/sh',
+  'LoadLibraryA',
+  'WriteProcessMemory',
+]
 
 function rule(index: number, random: Random, material: Material): string {
   const count = 2 + random.below(4)
@@ -41,7 +68,8 @@ function rule(index: number, random: Random, material: Material): string {
     'for any of them : ( # > 5 )',
   ]
   const condition = random.pick(conditions)
-  const used = condition.includes('them') || condition.includes('$s*') ? condition : `${condition} or all of them`
+  const used =
+    condition.includes('them') || condition.includes('$s*') ? condition : `${condition} or all of them`
   return [
     `rule Realistic_${index} : set${index % 7}`,
     '{',

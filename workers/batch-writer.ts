@@ -68,9 +68,7 @@ export class BatchWriter implements MatchSink {
     this.#resumeAt = next
     this.#inBlock = 0
     const waiting =
-      (this.#columns?.count ?? 0) > 0 ||
-      (this.#strings?.count ?? 0) > 0 ||
-      this.#gaps.length > 0
+      (this.#columns?.count ?? 0) > 0 || (this.#strings?.count ?? 0) > 0 || this.#gaps.length > 0
     if (waiting && performance.now() - this.#flushedAt > MAX_DELAY_MS) this.flush(false)
   }
 

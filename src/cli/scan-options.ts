@@ -1,9 +1,10 @@
 /** The options of `scan`: described to commander, checked, and turned into a request. */
-import { parseExternals } from './external-option.js'
+
 import { type Command, Option } from 'commander'
 import { VmsiftError } from '../core/errors.js'
 import type { MatcherChoice } from '../scan/pattern-spec.js'
 import type { SpaceChoice } from '../space/guest-spaces.js'
+import { parseExternals } from './external-option.js'
 import { NUMBERS_HELP } from './help.js'
 import { parseCount, parseRange } from './numbers.js'
 import { parsePid } from './pid-option.js'

@@ -14,16 +14,16 @@ import { ControlBlock } from '../scan/control.js'
 import type { GapEvent, MatchEvent, RuleEvent, ScanEvent, SummaryEvent } from '../scan/events.js'
 import type { Batch, WorkerContext } from '../scan/messages.js'
 import { type Partition, partitionSize, planPartitions } from '../scan/plan.js'
-import { type MatchPlacing, matchesOf, placed } from './batch-events.js'
 import type { RuleHit } from '../scan/scanner.js'
+import { type MatchPlacing, matchesOf, placed } from './batch-events.js'
 import { ATTEMPTS, Flights } from './flights.js'
 import { GapJoiner } from './gap-joiner.js'
 import { isLive } from './live.js'
 import type { LiveScan } from './live-scan.js'
 import { OnceOnly } from './once-only.js'
 import { ScanPool } from './pool.js'
-import type { RuleSide } from './rules/rule-side.js'
 import { checkRequest, jobsFor, type ScanRequest, type Shape, shapeOf, spaceOf } from './request.js'
+import type { RuleSide } from './rules/rule-side.js'
 import type { SpaceView } from './space-view.js'
 import type { Target } from './target.js'
 import { VERSION } from './version.js'
@@ -200,7 +200,10 @@ export class ScanSession {
     try {
       const context = this.#contextOf(compiled, shape, control)
       this.#live?.begin(this.#runs)
-      await this.#flights.run({ pool, control, context, slots, sort, slow }, this.#partitions)
+      // the first partitions are on their way before this thread turns to anything else
+      const flying = this.#flights.run({ pool, control, context, slots, sort, slow }, this.#partitions)
+      setImmediate(() => this.#ruleSide?.prepareEarly())
+      await flying
       await this.#live?.finish()
       clearInterval(progress)
       const seconds = (): number => (performance.now() - started) / 1000

@@ -7,7 +7,8 @@ import { GrowingDoubles } from './growing.js'
 export function eachFrameOnce(lists: readonly ExtentColumns[]): ExtentColumns[] {
   let highest = 0
   for (const { gpa, length } of lists)
-    for (let i = 0; i < gpa.length; i++) highest = Math.max(highest, (gpa[i] as number) + (length[i] as number))
+    for (let i = 0; i < gpa.length; i++)
+      highest = Math.max(highest, (gpa[i] as number) + (length[i] as number))
   const seen = new Uint8Array(Math.ceil(highest / PAGE_BYTES / 8) + 1)
   return lists.map(list => unseen(list, seen))
 }

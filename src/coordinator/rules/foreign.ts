@@ -2,10 +2,11 @@
  * Rules that use modules which have no meaning on memory as a whole (`pe`, `elf`, ...): YARA-X evaluates them, text and all, over the regions in
  * which their strings were found. That is not what YARA says of the whole; so they are told of, once.
  */
+
+import { loadYara, type YaraEngine, type YaraRules } from '../../patterns/yara-runtime.js'
 import type { Rule } from '../../rules/ast.js'
 import type { External } from '../../rules/scope.js'
 import type { RuleMemory } from './rule-memory.js'
-import { loadYara, type YaraEngine, type YaraRules } from '../../patterns/yara-runtime.js'
 
 const REGION_BYTES = 16 << 20
 /** Regions of one space that one rule is evaluated in. */
@@ -20,7 +21,10 @@ interface YaraResult {
 
 export class ForeignRules implements Disposable {
   readonly #externals: Readonly<Record<string, External>>
-  readonly #engines = new Map<number, { readonly rules: YaraRules; readonly engine: YaraEngine } | undefined>()
+  readonly #engines = new Map<
+    number,
+    { readonly rules: YaraRules; readonly engine: YaraEngine } | undefined
+  >()
   /** Rules that could not be evaluated at all. */
   readonly failed = new Set<Rule>()
 

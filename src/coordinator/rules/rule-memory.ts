@@ -7,7 +7,12 @@ import type { MemoryRun, PhysicalMemory } from '../../core/memory.js'
 import { clipRuns, findRun } from '../../core/runs.js'
 import type { OffsetColumns } from '../../rules/search/columns.js'
 import type { RuleSpace, StringMatches } from '../../rules/space.js'
-import { LinearMemory, type LinearSlot, type LinearTable, linearExtentAt } from '../../space/linear-space.js'
+import {
+  type LinearMemory,
+  type LinearSlot,
+  type LinearTable,
+  linearExtentAt,
+} from '../../space/linear-space.js'
 import { virtualAddress } from '../../space/placement.js'
 
 const NO_BYTES = new Uint8Array(0)
@@ -164,7 +169,9 @@ export function laidOutSpace(memory: LinearMemory, table: LinearTable, slot: Lin
       const start = address[low] as number
       if (page < (vpn[low] as number)) return { address: start, exact: false }
       const into = Number(BigInt.asUintN(64, offset - virtualAddress(vpn[low] as number, 0)))
-      return into < (length[low] as number) ? { address: start + into, exact: true } : { address: start + into, exact: false }
+      return into < (length[low] as number)
+        ? { address: start + into, exact: true }
+        : { address: start + into, exact: false }
     },
     filesize: undefined,
   })

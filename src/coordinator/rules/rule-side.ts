@@ -1,19 +1,29 @@
 /** The rules of a scan: gathers what workers find, space by space, and at the end evaluates and tells. */
 import type { PhysicalMemory } from '../../core/memory.js'
-import type { Conditions } from '../../rules/conditions.js'
+import type { RuleSet } from '../../rules/ast.js'
+import { Conditions } from '../../rules/conditions.js'
+import type { External } from '../../rules/scope.js'
 import { Gathered } from '../../rules/search/gather.js'
+import type { StringTables } from '../../rules/search/tables.js'
 import { MAX_DATA_BYTES, type ResidentMatchEvent } from '../../scan/events.js'
 import type { StringColumns } from '../../scan/messages.js'
 import type { RuleHit } from '../../scan/scanner.js'
 import { LinearMemory, type LinearSlot, type LinearTable } from '../../space/linear-space.js'
 import type { Target } from '../target.js'
-import type { CompiledRules } from './compile.js'
 import { ForeignRules } from './foreign.js'
 import { imageSpace, laidOutSpace, type RuleMemory } from './rule-memory.js'
 import { addFixedPlaces, ruleName, type ToldString, verdict } from './verdict.js'
 
 /** Names of a list that are told, in a line for a person. */
 const FEW_NAMES = 3
+
+/** Rules, and how their strings are searched. */
+export interface SearchedRules {
+  /** Decoded, the first time, when it is called: that is not to delay the search. */
+  readonly ruleSet: () => RuleSet
+  readonly externals: Readonly<Record<string, External>>
+  readonly tables: StringTables
+}
 
 /** A rule that holds, in the space that `address` lies in, or a match of such a rule at its address. */
 export type RuleFinding =
@@ -29,23 +39,16 @@ interface Scope {
 }
 
 export class RuleSide {
-  readonly #rules: CompiledRules
-  readonly #conditions: Conditions
+  readonly #rules: SearchedRules
+  #prepared: { readonly ruleSet: RuleSet; readonly conditions: Conditions } | undefined
   readonly #contextBytes: number
   readonly #exhausted = new Set<number>()
   readonly #limited = new Set<number>()
   readonly #failed = new Set<string>()
   #scopes: readonly Scope[]
 
-  constructor(
-    target: Target,
-    folded: boolean,
-    rules: CompiledRules,
-    conditions: Conditions,
-    contextBytes: number,
-  ) {
+  constructor(target: Target, folded: boolean, rules: SearchedRules, contextBytes: number) {
     this.#rules = rules
-    this.#conditions = conditions
     this.#contextBytes = contextBytes
     this.#scopes = [
       {
@@ -68,6 +71,23 @@ export class RuleSide {
     }))
   }
 
+  /** Makes the conditions ready while others search. */
+  prepareEarly(): void {
+    try {
+      this.prepare()
+    } catch {
+      // told when the rules are evaluated, where it ends the scan
+    }
+  }
+
+  prepare(): { readonly ruleSet: RuleSet; readonly conditions: Conditions } {
+    if (this.#prepared === undefined) {
+      const ruleSet = this.#rules.ruleSet()
+      this.#prepared = { ruleSet, conditions: new Conditions(ruleSet) }
+    }
+    return this.#prepared
+  }
+
   /** Takes what a worker found. */
   add({ count, part, gpa, length }: StringColumns): void {
     let scope: Scope | undefined
@@ -81,7 +101,7 @@ export class RuleSide {
 
   /** Evaluates all rules in each space; a rule that holds comes before its matches. */
   *findings(): Generator<RuleFinding> {
-    const { ruleSet } = this.#rules
+    const { ruleSet, conditions } = this.prepare()
     using foreign = new ForeignRules(this.#rules.externals)
     for (const { gathered, space: open, start } of this.#scopes) {
       const space = open()
@@ -89,7 +109,7 @@ export class RuleSide {
       for (const string of gathered.limited) this.#limited.add(string)
       addFixedPlaces(ruleSet, strings, space)
       space.strings = strings
-      for (const { hit, strings: told } of verdict(ruleSet, this.#conditions, space, {
+      for (const { hit, strings: told } of verdict(ruleSet, conditions, space, {
         exhausted: this.#exhausted,
         foreign: rule => foreign.holds(rule, space),
       })) {
@@ -132,7 +152,7 @@ export class RuleSide {
 
   /** What a person should know, once all is told. */
   hints(): string[] {
-    const { rules } = this.#rules.ruleSet
+    const { rules } = this.prepare().ruleSet
     const exhausted = rules.filter(({ index }) => this.#exhausted.has(index)).map(ruleName)
     const foreign = rules.filter(({ needsYaraX }) => needsYaraX.length > 0).map(ruleName)
     const failed = [...this.#failed]
@@ -152,7 +172,7 @@ export class RuleSide {
   /** Strings of which not every match was kept, as `rule:$a`. */
   limited(): string[] {
     if (this.#limited.size === 0) return []
-    return this.#rules.ruleSet.rules.flatMap(rule =>
+    return this.prepare().ruleSet.rules.flatMap(rule =>
       rule.strings
         .filter(({ id }) => this.#limited.has(id))
         .map(({ identifier }) => `${ruleName(rule)}:${identifier}`),

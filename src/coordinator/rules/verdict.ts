@@ -1,9 +1,10 @@
 /** What the rules say of one space: which hold, and the matches of theirs that are told. */
-import { decoded } from '../../rules/source-text.js'
+
 import type { Rule, RuleSet, RuleString } from '../../rules/ast.js'
 import type { Conditions } from '../../rules/conditions.js'
 import { OffsetColumns } from '../../rules/search/columns.js'
 import { lengthAtFixedOffset } from '../../rules/search/fixed-place.js'
+import { decoded } from '../../rules/source-text.js'
 import type { RuleHit } from '../../scan/scanner.js'
 import type { RuleMemory } from './rule-memory.js'
 

@@ -13,10 +13,7 @@ export interface ChainLink {
 }
 
 /** Matches of the whole chain; `stretchEnd` tells where the memory that holds an offset ends: none reaches beyond. */
-export function linkUp(
-  links: readonly ChainLink[],
-  stretchEnd: (offset: number) => number,
-): OffsetColumns {
+export function linkUp(links: readonly ChainLink[], stretchEnd: (offset: number) => number): OffsetColumns {
   const last = links.at(-1) as ChainLink
   const tails = last.matches
   // of each match of the link in work: the first tail that can be reached

@@ -75,8 +75,7 @@ function newCell(set: ByteSet): Cell {
     members.length === 1 || (members.length === 2 && b - a === 0x20 && isLetter(a) && isLetter(b))
   let share = 0
   for (const byte of members) share += shareOf(byte)
-  const node: PatternNode =
-    members.length === 1 ? { kind: 'literal', bytes: members } : { kind: 'set', set }
+  const node: PatternNode = members.length === 1 ? { kind: 'literal', bytes: members } : { kind: 'set', set }
   return { set, node, literal, bits: -Math.log2(Math.min(1, share)) }
 }
 

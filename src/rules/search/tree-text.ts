@@ -59,7 +59,13 @@ function treeOf([kind, ...rest]: Coded): TreeNode {
     case 'plus':
       return treeNode({ kind, item: treeOf(a as Coded), greedy: greedy(b) })
     case 'range':
-      return treeNode({ kind, item: treeOf(a as Coded), min: b as number, max: c as number, greedy: greedy(d) })
+      return treeNode({
+        kind,
+        item: treeOf(a as Coded),
+        min: b as number,
+        max: c as number,
+        greedy: greedy(d),
+      })
     case 'jump':
       return treeNode({ kind, set: a as ByteSet, min: b as number, max: c as number, greedy: greedy(d) })
     case 'assert':

@@ -1,0 +1,111 @@
+/** Strings of YARA rules against the `yara` program: whatever the matcher, and however memory is cut. */
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { afterAll, describe, expect, it } from 'vitest'
+import { RuleStringScanner } from '../../../scanners/rule-strings.js'
+import { compileStrings } from '../../../src/patterns/compile-strings.js'
+import { compileRules } from '../../../src/rules/compile.js'
+import { Gathered } from '../../../src/rules/search/gather.js'
+import type { StringTables } from '../../../src/rules/search/tables.js'
+import { ruleData, ruleString } from '../../reference/arbitrary-rule-string.js'
+
+const hasYara = spawnSync('yara', ['--version']).status === 0
+/** `yara -L` tells how many bytes of a match it keeps. */
+const KEPT = 512
+
+type Found = Map<string, string[]>
+
+describe.skipIf(!hasYara)(
+  `strings of rules and yara${hasYara ? '' : ' (skipped: yara is not installed)'}`,
+  () => {
+    const folder = mkdtempSync(join(tmpdir(), 'vmsift-rules-'))
+    afterAll(() => rmSync(folder, { recursive: true }))
+
+    /** Undefined where yara fails: it has assertions of its own that do not hold. */
+    function byYara(rules: string, bytes: Uint8Array): Found | undefined {
+      writeFileSync(join(folder, 'r.yar'), rules)
+      writeFileSync(join(folder, 'data'), bytes)
+      const { status, stdout } = spawnSync(
+        'yara',
+        ['-w', '-s', '-L', join(folder, 'r.yar'), join(folder, 'data')],
+        {
+          encoding: 'latin1',
+          maxBuffer: 2 ** 28,
+        },
+      )
+      if (status !== 0) return undefined
+      const found: Found = new Map()
+      let rule = ''
+      for (const line of stdout.split('\n')) {
+        const match = /^0x([0-9a-f]+):(\d+):\$a: /.exec(line)
+        if (match === null) rule = line.split(' ')[0] ?? ''
+        else
+          found.set(rule, [...(found.get(rule) ?? []), `${Number.parseInt(match[1] ?? '', 16)}:${match[2]}`])
+      }
+      return found
+    }
+
+    function scanned(tables: StringTables, bytes: Uint8Array, block: number): Gathered {
+      const scanner = new RuleStringScanner(tables)
+      const gathered = new Gathered(tables)
+      for (let at = 0; at < bytes.length; at += block) {
+        const from = Math.max(0, at - tables.behindBytes)
+        const end = Math.min(bytes.length, at + block)
+        const to = Math.min(bytes.length, end + tables.aheadBytes)
+        const window = {
+          bytes: bytes.slice(from, to),
+          gpa: from,
+          ownedStart: at - from,
+          ownedEnd: end - from,
+          beginsStretch: from === 0,
+          endsStretch: to === bytes.length,
+        }
+        scanner.scan(window, {
+          match() {},
+          stringMatch: (part, offset, length) => gathered.add(part, from + offset, length),
+        })
+      }
+      scanner[Symbol.dispose]()
+      return gathered
+    }
+
+    it('match at the same offsets with the same lengths', () => {
+      const cases = fc.array(ruleString, { minLength: 1, maxLength: 8 })
+      fc.assert(
+        fc.property(
+          cases,
+          ruleData,
+          fc.nat(700),
+          fc.constantFrom('vectorscan', 'embedded'),
+          (strings, bytes, block, matcher) => {
+            const rules = strings.map(
+              (value, at) => `rule r${at} { strings: $a = ${value} condition: $a or true }\n`,
+            )
+            const wanted = byYara(rules.join(''), bytes)
+            if (wanted === undefined) return
+            const { rules: compiled } = compileRules([{ source: rules.join('') }])
+            const tables = compileStrings(
+              compiled.flatMap(rule => rule.strings),
+              matcher === 'embedded' ? 'embedded' : 'auto',
+            )
+            const found = scanned(tables, bytes, block + 1).finish(() => bytes.length)
+            for (const { name, strings: own } of compiled) {
+              const columns = found.get(own[0]?.id ?? -1)
+              const told = Array.from(
+                { length: columns?.count ?? 0 },
+                (_, i) => `${columns?.offsetAt(i)}:${Math.min(KEPT, columns?.lengthAt(i) ?? 0)}`,
+              )
+              expect(told, rules[compiled.findIndex(rule => rule.name === name)]).toEqual(
+                wanted.get(name) ?? [],
+              )
+            }
+          },
+        ),
+        { numRuns: Number(process.env.VMSIFT_RULE_CASES ?? 60) },
+      )
+    }, 240_000)
+  },
+)
