@@ -3,10 +3,10 @@
  * otherwise, a line here would fail. What YARA 4.2 knows is asked of the program too, and what YARA-X knows of YARA-X.
  */
 import { afterAll, describe, expect, it } from 'vitest'
-import { buildRules } from '../../../src/patterns/compile-yara.js'
 import { compileRules } from '../../../src/rules/compile.js'
 import { YaraProgram, yaraVersionHere } from '../../helpers/yara-program.js'
 import { answerOf } from '../../reference/yara/evaluate.js'
+import { buildRules } from '../../reference/yara-x.js'
 
 /** a at 0, 6, 14; b at 2 as "bc", wide at 10. */
 const DATA = Buffer.from('a bcXYA1\x01\x02b\x00c\x00a-end.\xff\x80\x00\x10', 'latin1')
@@ -390,7 +390,7 @@ it('YARA-X agrees on each form it knows', () => {
   const known = CONDITIONS.filter(
     ({ condition, except }) => except !== 'yara-x' && except !== 'both' && !condition.includes('ext_'),
   )
-  const rules = buildRules([{ namespace: 'default', text: fileOf(known) }])
+  const rules = buildRules(fileOf(known))
   const { matches } = rules.scan(DATA) as { matches: { identifier: string }[] }
   rules.free()
   const holding = matches.map(({ identifier }) => identifier)
