@@ -147,6 +147,10 @@ class Decoder {
         return this.#clear()
       case 0x90:
         return 'next'
+      case 0xc9:
+        // leave: the stack is where the frame began, whose first word is the caller's frame
+        this.#set(RSP, this.#registers[RBP])
+        return this.#pop(RBP)
       case 0xc2:
       case 0xc3:
         return { done: accessOf(this.#registers[RAX], true) }

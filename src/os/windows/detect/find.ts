@@ -193,9 +193,6 @@ class Search {
   /** All candidates of a window: `bytes` may be overwritten once one is tried. */
   #shapes(bytes: Buffer, gpa: number): Candidate[] {
     const found: Candidate[] = []
-    const { architecture } = this.#hints
-    const narrow = architecture === undefined || architecture.startsWith('i386')
-    const wide = architecture === undefined || architecture.startsWith('x86_64')
     const selfMaps = wanted(this.#hints, 'self-map')
     const kpcrs = wanted(this.#hints, 'kpcr')
     const words = wordsOf(bytes)
@@ -209,21 +206,20 @@ class Search {
       const page = gpa + at
       if (selfMaps) {
         // a 32-bit directory looks like a 64-bit table when the entry above its own is empty
-        const tables = [
-          wide ? selfMap64(words, word, page) : undefined,
-          narrow ? selfMap32(words, word, page) : undefined,
-        ]
-        for (const table of tables) if (table !== undefined) found.push(table)
-        const directories = narrow ? paeDirectories(words, word, page) : undefined
+        const wide = selfMap64(words, word, page)
+        if (wide !== undefined) found.push(wide)
+        const narrow = selfMap32(words, word, page)
+        if (narrow !== undefined) found.push(narrow)
+        const directories = paeDirectories(words, word, page)
         if (directories !== undefined && this.#pae.length < MAX_PAE) this.#pae.push(directories)
       }
       if (!kpcrs) continue
       // the upper half of a pointer, or a pointer
-      if (wide && words[word + 7] === words[word + 9] && (words[word + 7] as number) >>> 16 === 0xffff) {
+      if (words[word + 7] === words[word + 9] && (words[word + 7] as number) >>> 16 === 0xffff) {
         const candidate = kpcr64At(this.#memory, bytes.subarray(at, at + PAGE_BYTES))
         if (candidate !== undefined) found.push(candidate)
       }
-      if (narrow && (words[word + 8] as number) - (words[word + 7] as number) === 0x120)
+      if ((words[word + 8] as number) - (words[word + 7] as number) === 0x120)
         found.push(...kpcr32At(this.#memory, bytes.subarray(at, at + PAGE_BYTES)))
     }
     if (wanted(this.#hints, 'process'))

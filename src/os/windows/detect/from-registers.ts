@@ -1,6 +1,7 @@
 /** Candidates out of a processor's registers: what CR3 leads to, told to be Windows at a glance. */
 import type { PhysicalMemory } from '../../../core/memory.js'
 import type { ImageNotes } from '../../../formats/image.js'
+import type { PagingMode } from '../../../paging/mode.js'
 import { tableBase } from '../../../paging/table-base.js'
 import { presentBytes } from '../pe/image.js'
 import { type Candidate, candidateSpace, windowsMode } from './candidate.js'
@@ -21,21 +22,25 @@ export function* registerCandidates(
   { notes }: { readonly notes?: ImageNotes | undefined },
 ): Generator<Candidate> {
   for (const { registers } of notes?.cpus.slice(0, MAX_CPUS) ?? []) {
-    const { cr3, cr4, efer, lstar, rip, idt_base: idt } = registers
+    const { cr3, lstar, rip, idt_base: idt } = registers
     if (cr3 === undefined || cr3 === 0n) continue
-    const long = efer === undefined ? rip !== undefined : (efer & EFER_LMA) !== 0n
-    const modes = long
-      ? [windowsMode(cr4 !== undefined && (cr4 & CR4_LA57) !== 0n ? 'la57' : '4-level')]
-      : cr4 === undefined
-        ? [windowsMode('pae'), windowsMode('ia32-pse')]
-        : [windowsMode((cr4 & CR4_PAE) !== 0n ? 'pae' : 'ia32-pse')]
-    for (const mode of modes) {
+    for (const mode of modesOf(registers)) {
       const dtb = tableBase(mode, cr3)
       const inside = [lstar, idt, rip].find(each => each !== undefined && each >= LONG_MODE_KERNEL)
       if (!mapsSharedData(memory, { mode, dtb })) continue
       yield { mode, dtb, way: 'registers', ...(inside !== undefined && { inside }) }
     }
   }
+}
+
+/** Paging modes that the control registers leave open: an image may have the width of a guest wrong, so only they are heeded. */
+function modesOf({ cr4, efer }: Readonly<Record<string, bigint>>): PagingMode[] {
+  const long = windowsMode(cr4 !== undefined && (cr4 & CR4_LA57) !== 0n ? 'la57' : '4-level')
+  const [pae, ia32] = [windowsMode('pae'), windowsMode('ia32-pse')]
+  if (efer !== undefined && (efer & EFER_LMA) !== 0n) return [long]
+  if (cr4 === undefined) return [long, pae, ia32]
+  if ((cr4 & CR4_PAE) === 0n) return [ia32]
+  return efer === undefined ? [long, pae] : [pae]
 }
 
 /** Whether the table maps the data that Windows shares with every process. */

@@ -134,7 +134,10 @@ export class PlaceFinder implements KernelPlaces {
     if (head === undefined || !head.subarray(TAG_AT, TAG_AT + 4).equals(KDBG)) return undefined
     const size = head.readUInt32LE(SIZE_AT)
     if (size < MIN_KDBG_BYTES || size > MAX_KDBG_BYTES) return undefined
-    return this.#address(head, KERNEL_BASE_AT) === this.#pe.base ? head : undefined
+    const base = this.#address(head, KERNEL_BASE_AT)
+    // kernels that are not Microsoft's may leave the base out
+    const ours = base === 0n && this.#isInImage(this.#address(head, PROCESSES_AT))
+    return base === this.#pe.base || ours ? head : undefined
   }
 
   #address(block: Buffer, at: number): bigint {
