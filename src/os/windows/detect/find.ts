@@ -41,6 +41,7 @@ export interface WindowsHints {
 
 const PAGE_BYTES = 4096
 const LOW_BYTES = 1 << 20
+const EARLY_BYTES = 32 << 20
 /** Tables and structures that are tried in all. */
 const MAX_TRIED = 4096
 /** Of them, those that are tried last. */
@@ -49,7 +50,7 @@ const MAX_DOUBTFUL = 256
 const MAX_PAE = 64
 const MAX_HITS_A_WINDOW = 1024
 
-/** What a header, the low stub and registers tell: no search. Undefined when none of them leads to a kernel. */
+/** What the low stub and registers tell, and the tables low in memory: no search worth the name. Undefined when none of them leads to a kernel. */
 export function findWindowsAtOnce(memory: PhysicalMemory, hints: WindowsHints): OpenedWindows | undefined {
   const search = new Search(memory, hints)
   for (const candidate of lowStubs(memory, hints)) {
@@ -60,7 +61,8 @@ export function findWindowsAtOnce(memory: PhysicalMemory, hints: WindowsHints): 
     const found = search.attempt(candidate)
     if (found !== undefined) return found
   }
-  return undefined
+  // System's own tables are made while the guest boots, low in memory
+  return search.sweepRuns(clipRuns(memory.runs, 0, EARLY_BYTES))
 }
 
 /** One pass over memory; undefined when no kernel is found. Never throws for what stands in memory. */
@@ -174,10 +176,11 @@ class Search {
   }
 
   sweep(): OpenedWindows | undefined {
-    return this.#sweepRuns(this.#memory.runs) ?? this.#sweepPae() ?? this.#tryDoubtful()
+    return this.sweepRuns(this.#memory.runs) ?? this.#sweepPae() ?? this.#tryDoubtful()
   }
 
-  #sweepRuns(ranges: readonly MemoryRun[]): OpenedWindows | undefined {
+  /** Tries what looks like a table, a processor's block or System in these ranges. */
+  sweepRuns(ranges: readonly MemoryRun[]): OpenedWindows | undefined {
     let found: OpenedWindows | undefined
     sweep(
       this.#memory,
