@@ -2,6 +2,9 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { PROCESS_ROWS, rowsFor } from '../../../src/os/windows/layout/by-build.js'
+import { addConstants } from '../../../src/os/windows/layout/constants.js'
+import { FactTypes } from '../../../src/os/windows/layout/facts.js'
+import { addTable } from '../../../src/os/windows/layout/process-layout.js'
 import { loadSymbolFile } from '../../../src/symbols/load.js'
 import { WINDOWS_DATA } from '../../helpers/windows-data.js'
 
@@ -64,5 +67,34 @@ describe('the table of known builds', () => {
       )
       expect({ file, fits }).toEqual({ file, fits: true })
     }
+  })
+})
+
+describe('a kernel of 5.2, given neither profile nor symbol file', () => {
+  const told = (id: number) => {
+    const facts = new FactTypes()
+    facts.add('_EPROCESS', 'UniqueProcessId', { offset: id, bytes: 4 }, 'accessor PsGetProcessId')
+    const disagreements = addTable(facts, { major: 5, minor: 2, build: 3790, machine: 'x86' })
+    addConstants(facts, { major: 5, minor: 2, build: 3790, machine: 'x86' })
+    return { facts, disagreements }
+  }
+
+  it('has the layout of its service pack, told by its own code', () => {
+    const { facts, disagreements } = told(0x94)
+    expect(disagreements).toEqual([])
+    expect(facts.member('_EPROCESS', 'ObjectTable')?.offset).toBe(0xd4)
+    // the tree of mappings hangs below a node of its own
+    expect(facts.member('_EPROCESS', 'VadRoot.BalancedRoot.RightChild')?.offset).toBe(0x258)
+    expect(facts.member('_MMVAD_SHORT', 'StartingVpn')?.offset).toBe(0xc)
+    const first = told(0x84).facts
+    expect(first.member('_EPROCESS', 'VadRoot')?.offset).toBe(0x258)
+    expect(first.member('_EPROCESS', 'VadRoot.BalancedRoot.RightChild')).toBeUndefined()
+    expect(first.member('_MMVAD_SHORT', 'StartingVpn')?.offset).toBe(0)
+  })
+
+  it('takes nothing from a row that its code contradicts, and says so', () => {
+    const { facts, disagreements } = told(0x90)
+    expect(disagreements[0]).toMatch(/UniqueProcessId: 0x90 by accessor PsGetProcessId, 0x84 by the table/)
+    expect(facts.member('_EPROCESS', 'ObjectTable')).toBeUndefined()
   })
 })
