@@ -5,6 +5,7 @@ import { describeMachine } from './machine.js'
 import { Report } from './report.js'
 import type { Suite } from './suite.js'
 import { formats } from './suites/formats.js'
+import { live } from './suites/live.js'
 import { mapping } from './suites/mapping.js'
 import { matcher } from './suites/matcher.js'
 import { memory } from './suites/memory.js'
@@ -24,6 +25,7 @@ const SUITES: Readonly<Record<string, Suite>> = {
   mapping,
   virtual,
   translate,
+  live,
 }
 /** Suites that run what was built. */
 const BUILT = new Set(['virtual', 'scaling', 'process', 'startup', 'memory'])
