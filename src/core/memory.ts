@@ -89,6 +89,17 @@ export function isLeased(memory: PhysicalMemory): memory is PhysicalMemory & Lea
   return 'wanted' in memory
 }
 
+/** Memory that changes by itself: a running guest's. */
+export interface ChangingMemory {
+  /** Whether what was read before should be read anew: the guest has had time to run. Having said so, it counts from there. */
+  changed(): boolean
+}
+
+/** Whether this memory changes by itself. */
+export function isChanging(memory: PhysicalMemory): memory is PhysicalMemory & ChangingMemory {
+  return 'changed' in memory
+}
+
 /** Copies memory into `target`; what could not be read is left as it is and listed in the result. */
 export function readInto(memory: PhysicalMemory, gpa: number, target: Uint8Array, limit = 4 << 20): Gap[] {
   const gaps: Gap[] = []

@@ -1,12 +1,21 @@
 /** A running guest's memory, put together from its sources: lent where a source can lend, else copied. */
 import { hex } from '../core/address.js'
 import { VmsiftError } from '../core/errors.js'
-import type { MemoryRun, PhysicalMemory, Span, Window, WritableMemory } from '../core/memory.js'
+import type {
+  ChangingMemory,
+  MemoryRun,
+  PhysicalMemory,
+  Span,
+  Window,
+  WritableMemory,
+} from '../core/memory.js'
 import { findRun } from '../core/runs.js'
 import type { CopyRoom } from '../ffi/process-vm.js'
 import type { LiveSource } from './live-source.js'
 import type { LivePieces } from './spec.js'
 
+/** What was read longer ago is old: long enough for a list that is followed through tables read once, short for a person. */
+const STALE_MS = 10
 /** The unit in which memory that can't be read is passed. */
 const RETRY_BYTES = 4096
 
@@ -18,16 +27,24 @@ export interface LiveParts {
   readonly allocate: (length: number) => CopyRoom
 }
 
-export class LiveMemory implements PhysicalMemory {
+export class LiveMemory implements PhysicalMemory, ChangingMemory {
   readonly runs: readonly MemoryRun[]
   protected readonly parts: LiveParts
   #room: CopyRoom | undefined
   #last = 0
   #open = true
+  #freshFrom = performance.now()
 
   constructor(parts: LiveParts) {
     this.runs = parts.runs
     this.parts = parts
+  }
+
+  changed(): boolean {
+    const now = performance.now()
+    if (now - this.#freshFrom < STALE_MS) return false
+    this.#freshFrom = now
+    return true
   }
 
   spanAt(gpa: number, limit: number): Span {

@@ -56,8 +56,12 @@ export class LinuxGuest implements Disposable {
     this.kernelSpace = guest.openSpace(guest.kernel.dtb)
   }
 
-  /** Forgets what was kept of the guest's lists: for memory that changes. */
+  /**
+   * Forgets what was kept of the guest's lists and page tables: for memory that changes. Page tables of a running guest are read anew
+   * every few milliseconds as it is; after pausing one, call this.
+   */
   refresh(): void {
+    this.kernelSpace.flush()
     this.#processes = undefined
     this.#swap = undefined
     this.#pageCache = undefined

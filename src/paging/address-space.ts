@@ -1,5 +1,5 @@
 /** One address space of a guest: its top table, and what can be asked of it. */
-import type { PhysicalMemory } from '../core/memory.js'
+import { isChanging, type PhysicalMemory } from '../core/memory.js'
 import type { VirtualMemory, VirtualRead } from '../core/virtual-memory.js'
 import { type AbsentDecoderName, absentDecoder } from './absent.js'
 import { CachedWalker } from './cached-walker.js'
@@ -62,6 +62,7 @@ export class AddressSpace implements VirtualMemory {
 
   /** Where a byte stands, or why nowhere. */
   translate(va: bigint): Translation {
+    this.#renew()
     const vpn = vpnOf(this.mode, va)
     if (Number.isNaN(vpn)) return nonCanonical(this.mode)
     return translationOf(this.#walker, this.#walker.walk(vpn), pageOffset(this.mode, va))
@@ -69,26 +70,36 @@ export class AddressSpace implements VirtualMemory {
 
   /** Where many bytes stand, in the order of `vas`; each table is read once. */
   translateMany(vas: readonly bigint[]): Translation[] {
+    this.#renew()
     return translateMany(this.#walker, vas)
   }
 
   /** As `translate`, with each entry on the way. */
   walk(va: bigint): Walk {
+    this.#renew()
     return walkLevels(this.#walker, va)
   }
 
   /** What is mapped in `from` ≤ address < `to`, ascending and coalesced. Default: everything, the user's half first. */
   extents(from = 0n, to = 1n << 64n, limits: ExtentLimits = {}): ExtentList {
+    this.#renew()
     return listExtents(this.#walker, from, to, limits)
   }
 
   read(va: bigint, length: number): VirtualRead {
+    this.#renew()
     return readVirtual(this.#reader(), va, length)
   }
 
   /** Forgets translations and the copies of tables: the guest ran meanwhile. All spaces that share them forget them. */
   flush(): void {
     flushTranslations(this.#walker.tables)
+  }
+
+  /** A running guest changes its tables: what was kept of them is dropped once it has had time to. */
+  #renew(): void {
+    const { memory } = this.#walker.tables
+    if (isChanging(memory) && memory.changed()) this.flush()
   }
 
   #reader(): CachedWalker {
