@@ -13,6 +13,8 @@ import { PageSample } from './page-sample.js'
 const SAMPLED_PAGES = 4096
 /** While the guest stands still there is little to see, and each page makes it wait. */
 const SAMPLED_PAUSED = 256
+/** Each is a conversation with the monitor. */
+const SAMPLED_SLOW = 64
 
 export interface LiveScanOptions {
   readonly pause: boolean
@@ -68,7 +70,9 @@ export class LiveScan implements AsyncDisposable {
 
   /** To be called when the scan begins. */
   begin(runs: readonly MemoryRun[]): void {
-    const pages = this.#guard === undefined ? SAMPLED_PAGES : SAMPLED_PAUSED
+    const { access } = this.#target
+    const pages =
+      access === 'monitor' ? SAMPLED_SLOW : this.#guard === undefined ? SAMPLED_PAGES : SAMPLED_PAUSED
     this.#sample = new PageSample(this.#target.memory, runs, pages)
   }
 

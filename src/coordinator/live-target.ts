@@ -10,6 +10,7 @@ import { MonitorLink } from '../qemu/monitor-link.js'
 import { openMonitor } from '../qemu/open-monitor.js'
 import { type HostMapping, hostMappings } from '../qemu/process-maps.js'
 import { isRunning, type ProcessId, qemuProcess } from '../qemu/processes.js'
+import { QmpMonitor } from '../qemu/qmp.js'
 import { BaseTarget } from './base-target.js'
 import { findGuest } from './find-guest.js'
 import type { LiveTarget } from './live.js'
@@ -28,17 +29,16 @@ export async function openLiveTarget(
   refuseImageOptions(path, options)
   const guest = await findGuest(path, word)
   const { process } = guest
-  if (process === undefined)
-    throw new VmsiftError(
-      'target-unreadable',
-      `the QEMU behind ${path} is not to be seen on this machine: its memory can't be read`,
-      { detail: { path } },
-    )
-  const link = new MonitorLink(() => openMonitor(guest))
-  const { sections, facts, warnings } = await askMonitor(link).catch((error: unknown) =>
+  const asked = new MonitorLink(() => openMonitor(guest))
+  const { sections, facts, warnings } = await askMonitor(asked).catch((error: unknown) =>
     guess(process, error),
   )
-  const plan = planLive(process, sections, options.allowWrite === true)
+  const { plan, qmpPath } = await bestPlan(guest, sections, options.allowWrite === true)
+  // a socket through which memory is read serves nobody else
+  const left = plan.spec.sources.some(({ kind }) => kind === 'monitor')
+    ? { ...guest, qmpPaths: guest.qmpPaths.filter(other => other !== qmpPath) }
+    : guest
+  const link = new MonitorLink(() => openMonitor(left))
   return new QemuTarget(path, guest, link, { ...facts, warnings }, plan)
 }
 
@@ -46,6 +46,49 @@ function refuseImageOptions(path: string, { format, base }: TargetOptions): void
   if (format === undefined && base === undefined) return
   const option = format === undefined ? 'base' : 'format'
   throw new VmsiftError('bad-argument', `${option} is for image files; ${path} is a running guest`)
+}
+
+const GREETING_MS = 500
+
+/** Reads QEMU's memory itself where that is allowed, else asks its monitor. */
+async function bestPlan(
+  guest: QemuGuest,
+  sections: readonly MemorySection[],
+  write: boolean,
+): Promise<{ readonly plan: LivePlan; readonly qmpPath?: string }> {
+  const direct = attempt(() => planLive(guest.process, sections, { write }))
+  if (!(direct instanceof VmsiftError) && !direct.spec.sources.some(({ kind }) => kind === 'none'))
+    return { plan: direct }
+  const qmpPath = write ? undefined : await freeSocket(guest)
+  if (qmpPath === undefined) {
+    if (direct instanceof VmsiftError) throw direct
+    return { plan: direct }
+  }
+  if (!(direct instanceof VmsiftError)) direct[Symbol.dispose]()
+  return { plan: planLive(guest.process, sections, { write, qmpPath }), qmpPath }
+}
+
+function attempt(call: () => LivePlan): LivePlan | VmsiftError {
+  try {
+    return call()
+  } catch (error) {
+    if (error instanceof VmsiftError) return error
+    throw error
+  }
+}
+
+/** A QMP socket of the guest that is free. */
+async function freeSocket({ qmpPaths }: QemuGuest): Promise<string | undefined> {
+  for (const path of qmpPaths) {
+    try {
+      using _free = await QmpMonitor.connect(path, { greetingMs: GREETING_MS })
+      return path
+    } catch (error) {
+      // the next one may be free
+      if (!(error instanceof VmsiftError)) throw error
+    }
+  }
+  return undefined
 }
 
 interface Machine {
@@ -61,9 +104,10 @@ async function askMonitor(link: MonitorLink): Promise<Machine> {
 }
 
 /** What can be told without a monitor; `error` says why there is none. */
-function guess({ pid }: ProcessId, error: unknown): Machine {
-  const commandLine = qemuProcess(pid)?.commandLine
-  if (!(error instanceof VmsiftError) || commandLine === undefined) throw error
+function guess(process: ProcessId | undefined, error: unknown): Machine {
+  const commandLine = process && qemuProcess(process.pid)?.commandLine
+  if (!(error instanceof VmsiftError) || process === undefined || commandLine === undefined) throw error
+  const { pid } = process
   const sections = guessSections(commandLine, readMappings(pid))
   const warning = `its memory map is taken from QEMU's command line, without ROM and plugged memory: ${error.message}`
   return { sections, facts: { architecture: undefined, vcpus: undefined }, warnings: [warning] }
@@ -96,7 +140,7 @@ class QemuTarget extends BaseTarget implements LiveTarget {
       path,
       format: guest.libvirt === undefined ? 'qemu' : 'libvirt',
       live: true,
-      writable: true,
+      writable: plan.access !== 'monitor',
       architecture: facts.architecture,
       space: 'physical',
       notes: { cpus: [] },

@@ -1,14 +1,16 @@
 /** Chooses how each part of a running guest's memory is read, by the best way that is open to this user. */
-import { closeSync, readFileSync } from 'node:fs'
+import { closeSync, readFileSync, rmSync } from 'node:fs'
 import { VmsiftError } from '../core/errors.js'
 import { mergeRuns } from '../core/runs.js'
 import { tryLibc } from '../ffi/libc.js'
 import { tryProcessVm } from '../ffi/process-vm.js'
 import { openBackingFile } from '../qemu/backing-files.js'
+import { newTurns } from '../qemu/blocking-qmp.js'
 import type { MemorySection } from '../qemu/memory-map.js'
 import { type HostMapping, hostMappings, isShared } from '../qemu/process-maps.js'
 import type { ProcessId } from '../qemu/processes.js'
 import { denialAdvice } from './denial.js'
+import { folderFor } from './monitor-folder.js'
 import { pageBytes } from './page-bytes.js'
 import type { LiveSpec, SourceSpec } from './spec.js'
 
@@ -33,8 +35,12 @@ const SPARSE_BELOW = 0.8
 /**
  * @throws VmsiftError `target-unreadable` when neither QEMU's memory nor a shared file may be read, saying what to do.
  */
-export function planLive(process: ProcessId, sections: readonly MemorySection[], write: boolean): LivePlan {
-  const builder = new PlanBuilder(process, write)
+export function planLive(
+  process: ProcessId | undefined,
+  sections: readonly MemorySection[],
+  options: PlanOptions,
+): LivePlan {
+  const builder = new PlanBuilder(process, options)
   try {
     for (const section of sections) builder.add(section)
     return builder.finish()
@@ -42,6 +48,12 @@ export function planLive(process: ProcessId, sections: readonly MemorySection[],
     builder.close()
     throw error
   }
+}
+
+export interface PlanOptions {
+  readonly write: boolean
+  /** A QMP socket that may be used for reading, where nothing better is allowed. */
+  readonly qmpPath?: string
 }
 
 interface Piece {
@@ -52,25 +64,29 @@ interface Piece {
 }
 
 class PlanBuilder {
-  readonly #process: ProcessId
+  readonly #process: ProcessId | undefined
   readonly #write: boolean
+  readonly #qmpPath: string | undefined
   readonly #mappings: readonly HostMapping[]
   readonly #sources: SourceSpec[] = []
   readonly #fds: number[] = []
   /** By inode and name; -1 where it can't be opened. */
   readonly #byFile = new Map<string, number>()
   readonly #pieces: Piece[] = []
-  #processSource: number | undefined
+  #ownSource: number | undefined
+  #folder: string | undefined
   #denied: string | undefined
 
-  constructor(process: ProcessId, write: boolean) {
+  constructor(process: ProcessId | undefined, { write, qmpPath }: PlanOptions) {
     this.#process = process
     this.#write = write
+    this.#qmpPath = qmpPath
     this.#mappings = this.#readMappings()
   }
 
   /** Empty when they must not be looked at: then the process may not be read either. */
   #readMappings(): readonly HostMapping[] {
+    if (this.#process === undefined) return []
     try {
       return hostMappings(this.#process.pid)
     } catch (error) {
@@ -93,7 +109,7 @@ class PlanBuilder {
           source: shared,
           place: at - mapping.start + mapping.offset,
         })
-      else this.#addPiece({ gpa: gpa + done, length: part, source: this.#fromProcess(at), place: at })
+      else this.#addPiece({ gpa: gpa + done, length: part, ...this.#own(at, gpa + done) })
       done += part
     }
   }
@@ -114,7 +130,8 @@ class PlanBuilder {
     const key = `${mapping.inode} ${mapping.path}`
     const known = this.#byFile.get(key)
     if (known !== undefined) return known < 0 ? undefined : known
-    const fd = openBackingFile(this.#process.pid, mapping, this.#write)
+    const fd =
+      this.#process === undefined ? undefined : openBackingFile(this.#process.pid, mapping, this.#write)
     let source = -1
     if (fd !== undefined) {
       this.#fds.push(fd)
@@ -125,30 +142,46 @@ class PlanBuilder {
     return source < 0 ? undefined : source
   }
 
-  /** The source for QEMU's own memory; asked for the first time, a byte at `pointer` is tried. */
-  #fromProcess(pointer: number): number {
-    if (this.#processSource === undefined) {
-      this.#denied = refusal(this.#process.pid, pointer)
-      const source: SourceSpec =
-        this.#denied === undefined
-          ? { kind: 'process', process: this.#process, sparse: false }
-          : { kind: 'none' }
-      this.#processSource = this.#sources.push(source) - 1
+  /** Where QEMU's own memory at `pointer` is read from; asked for the first time, a byte of it is tried. */
+  #own(pointer: number, gpa: number): { readonly source: number; readonly place: number } {
+    if (this.#ownSource === undefined) {
+      this.#denied = refusal(this.#process, pointer)
+      this.#ownSource = this.#sources.push(this.#bestFor(this.#denied)) - 1
     }
-    return this.#processSource
+    const source = this.#ownSource
+    return { source, place: this.#sources[source]?.kind === 'process' ? pointer : gpa }
+  }
+
+  #bestFor(denied: string | undefined): SourceSpec {
+    if (denied === undefined && this.#process !== undefined)
+      return { kind: 'process', process: this.#process, sparse: false }
+    if (this.#qmpPath === undefined || this.#write) return { kind: 'none' }
+    const turns = newTurns()
+    this.#folder = folderFor(this.#process, this.#qmpPath, turns)
+    return {
+      kind: 'monitor',
+      qmpPath: this.#qmpPath,
+      turns,
+      ...(this.#folder !== undefined && { folder: this.#folder }),
+    }
   }
 
   finish(): LivePlan {
     const pieces = this.#pieces
     const bytesOf = (kind: SourceSpec['kind']): number =>
       pieces.reduce((sum, { source, length }) => sum + (this.#sources[source]?.kind === kind ? length : 0), 0)
-    const [shared, own, none] = [bytesOf('file'), bytesOf('process'), bytesOf('none')]
-    if (shared + own === 0)
+    const [shared, own, told, none] = [
+      bytesOf('file'),
+      bytesOf('process'),
+      bytesOf('monitor'),
+      bytesOf('none'),
+    ]
+    if (shared + own + told === 0)
       throw new VmsiftError('target-unreadable', this.#denied ?? 'QEMU has no memory that could be read', {
-        detail: { pid: this.#process.pid },
+        detail: { pid: this.#process?.pid },
       })
     const sources = this.#sources.map(source =>
-      source.kind === 'process' ? { ...source, sparse: isSparse(this.#process.pid, own) } : source,
+      source.kind === 'process' ? { ...source, sparse: isSparse(source.process.pid, own) } : source,
     )
     const mapped = pieces.reduce(
       (sum, { source, length }) => sum + (isMapped(sources[source]) ? length : 0),
@@ -163,18 +196,21 @@ class PlanBuilder {
         map: true,
         write: this.#write,
       },
-      access: shared >= own ? 'shared' : 'process',
+      access: told > shared + own ? 'monitor' : shared >= own ? 'shared' : 'process',
       mapped: shared >= own && mapped > shared / 2,
       warnings:
-        none > 0 && this.#denied !== undefined
-          ? [`${none} bytes of memory can't be read: ${this.#denied}`]
-          : [],
+        this.#denied === undefined
+          ? []
+          : none > 0
+            ? [`${none} bytes of memory can't be read: ${this.#denied}`]
+            : [`${told} bytes of memory are read through QEMU's monitor, which is slow: ${this.#denied}`],
       [Symbol.dispose]: () => this.close(),
     }
   }
 
   close(): void {
     for (const fd of this.#fds.splice(0)) closeSync(fd)
+    if (this.#folder !== undefined) rmSync(this.#folder, { recursive: true, force: true })
   }
 }
 
@@ -183,7 +219,9 @@ function isMapped(source: SourceSpec | undefined): boolean {
 }
 
 /** Why the process can't be read, in words that say what to do; undefined when it can. */
-function refusal(pid: number, pointer: number): string | undefined {
+function refusal(process: ProcessId | undefined, pointer: number): string | undefined {
+  if (process === undefined) return 'its QEMU is not to be seen on this machine'
+  const { pid } = process
   const vm = tryProcessVm()
   if (vm === undefined) return "reading QEMU's memory needs FFI (koffi), which does not load here"
   if (vm.read(pid, pointer, vm.allocate(1), 0, 1) === 1) return undefined

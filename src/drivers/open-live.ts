@@ -1,9 +1,11 @@
 /** LiveSpec -> memory, in whichever thread it is called. */
+import { threadId } from 'node:worker_threads'
 import { VmsiftError } from '../core/errors.js'
 import type { PhysicalMemory } from '../core/memory.js'
 import { type CopyRoom, tryProcessVm } from '../ffi/process-vm.js'
 import { LiveMemory, type LiveParts, WritableLiveMemory } from './live-memory.js'
 import { type LiveSource, NO_SOURCE } from './live-source.js'
+import { MonitorSource } from './monitor-source.js'
 import { ProcessSource } from './process-source.js'
 import { SharedSource } from './shared-source.js'
 import type { LiveSpec, SourceSpec } from './spec.js'
@@ -24,6 +26,7 @@ export function openLive(spec: LiveSpec): PhysicalMemory {
 function openSource(source: SourceSpec, { map, write }: LiveSpec): LiveSource {
   if (source.kind === 'none') return NO_SOURCE
   if (source.kind === 'file') return new SharedSource({ fd: source.fd, map: map && source.sealed, write })
+  if (source.kind === 'monitor') return new MonitorSource(source, threadId)
   const vm = tryProcessVm()
   if (vm === undefined)
     throw new VmsiftError(

@@ -42,7 +42,7 @@ export interface LivePieces {
 
 /**
  * Where live bytes come from. `file`: the file behind a shared memory backend; places are offsets, and it is mapped when it is `sealed`
- * against shrinking. `process`: QEMU's own memory; places are addresses in it. `none`: nothing may be read.
+ * against shrinking. `process`: QEMU's own memory; places are addresses in it. `monitor`: through QMP. `none`: nothing may be read.
  */
 export type SourceSpec =
   | { readonly kind: 'file'; readonly fd: number; readonly sealed: boolean }
@@ -51,6 +51,13 @@ export type SourceSpec =
       readonly process: ProcessId
       /** Much of it was never touched by the guest: it is worth asking for what is not there. */
       readonly sparse: boolean
+    }
+  | {
+      /** QEMU writes or prints it; places are guest physical addresses. */
+      readonly kind: 'monitor'
+      readonly qmpPath: string
+      readonly turns: SharedArrayBuffer
+      readonly folder?: string
     }
   | { readonly kind: 'none' }
 

@@ -1,0 +1,68 @@
+/** A Unix socket whose calls block: for threads that can't wait for an event loop. Linux only. */
+import { tryKoffi, tryLibrary } from './koffi.js'
+
+const AF_UNIX = 1
+const SOCK_STREAM_CLOEXEC = 1 | 0x80000
+const SOL_SOCKET = 1
+const SO_RCVTIMEO = 20
+const SO_SNDTIMEO = 21
+const MSG_NOSIGNAL = 0x4000
+const PATH_BYTES = 108
+const CHUNK_BYTES = 65_536
+
+export interface BlockingSocket extends Disposable {
+  /** Sends all of it; false when the other side is gone or slow. */
+  send(text: string): boolean
+  /** The next bytes; undefined when the other side is gone, or silent for longer than was agreed. */
+  receive(): Buffer | undefined
+}
+
+/** Connects; every call then waits `timeoutMs` at most. Undefined when it can't be had. */
+export function connectBlocking(path: string, timeoutMs: number): BlockingSocket | undefined {
+  const koffi = tryKoffi()
+  const lib = process.platform === 'linux' ? tryLibrary(['libc.so.6', 'libc.so', null]) : undefined
+  const name = Buffer.from(path)
+  if (koffi === undefined || lib === undefined || name.length >= PATH_BYTES) return undefined
+  const socket = lib.func('int socket(int family, int type, int protocol)')
+  const connect = lib.func('int connect(int fd, void *address, uint32 length)')
+  const option = lib.func('int setsockopt(int fd, int level, int name, void *value, uint32 length)')
+  const send = lib.func('long send(int fd, void *bytes, ulong length, int flags)')
+  const recv = lib.func('long recv(int fd, void *bytes, ulong length, int flags)')
+  const close = lib.func('int close(int fd)')
+  const fd = Number(socket(AF_UNIX, SOCK_STREAM_CLOEXEC, 0))
+  if (fd < 0) return undefined
+  const time = Buffer.alloc(16)
+  time.writeBigInt64LE(BigInt(Math.floor(timeoutMs / 1000)))
+  time.writeBigInt64LE(BigInt(timeoutMs % 1000) * 1000n, 8)
+  option(fd, SOL_SOCKET, SO_RCVTIMEO, time, time.length)
+  option(fd, SOL_SOCKET, SO_SNDTIMEO, time, time.length)
+  const address = Buffer.alloc(2 + PATH_BYTES)
+  address.writeUInt16LE(AF_UNIX)
+  name.copy(address, 2)
+  if (Number(connect(fd, address, 2 + name.length + 1)) !== 0) {
+    close(fd)
+    return undefined
+  }
+  let open = true
+  const chunk = Buffer.alloc(CHUNK_BYTES)
+  return {
+    send(text) {
+      const bytes = Buffer.from(text)
+      for (let done = 0; done < bytes.length; ) {
+        const rest = bytes.subarray(done)
+        const sent = open ? Number(send(fd, rest, rest.length, MSG_NOSIGNAL)) : -1
+        if (sent <= 0) return false
+        done += sent
+      }
+      return true
+    },
+    receive() {
+      const got = open ? Number(recv(fd, chunk, chunk.length, 0)) : 0
+      return got > 0 ? Buffer.from(chunk.subarray(0, got)) : undefined
+    },
+    [Symbol.dispose]() {
+      if (open) close(fd)
+      open = false
+    },
+  }
+}
