@@ -132,13 +132,16 @@ describe.skipIf(!lab.ok)(title, () => {
   it('ends a scan with what was found when it is killed', async () => {
     using opened = await openTarget(target)
     const events: ScanEvent[] = []
+    let killed = false
     const patterns = [{ kind: 'regex', source: '[a-z0-9]+@[a-z0-9]+' } as const]
     // slow enough to be under way
     const tuning = { blockBytes: 65_536, partitionBytes: 1 << 20 }
     const request = { patterns, matcher: 'embedded', jobs: 1, progressSeconds: 0.02, tuning } as const
     for await (const event of scanIterable(opened, request)) {
       events.push(event)
-      if (event.type === 'progress' && event.bytesDone > 0) process.kill(guest.pid, 'SIGKILL')
+      if (killed || event.type !== 'progress' || event.bytesDone === 0) continue
+      process.kill(guest.pid, 'SIGKILL')
+      killed = true
     }
     expect(events.at(-1)).toMatchObject({ type: 'summary', complete: false, ended: { reason: 'died' } })
     expect(opened.memory.window(0x100000, 16).bytes.length).toBe(0)
