@@ -16,8 +16,8 @@ import {
 import { virtualAddress } from '../../space/placement.js'
 
 const NO_BYTES = new Uint8Array(0)
-/** Bytes that are fetched together: what is asked for lies close by, most of the time. */
-const FETCH_BYTES = 1 << 16
+/** Bytes that are fetched together: more would be copied in vain where a string's matches lie far apart. */
+const FETCH_BYTES = 1 << 13
 /** Bytes before what is asked for that are fetched with it, for contexts. */
 const BEFORE_BYTES = 256
 const PAGE_BITS = 12n
@@ -35,8 +35,10 @@ export class RuleMemory implements RuleSpace {
   readonly #runs: readonly MemoryRun[]
   readonly #offsets: Offsets
   #strings: ReadonlyMap<number, OffsetColumns> = new Map()
+  /** What was fetched last, at the beginning of `#room`. */
   #fetched: Uint8Array = NO_BYTES
   #fetchedAt = 0
+  #room = new Uint8Array(2 * FETCH_BYTES)
 
   constructor(memory: PhysicalMemory, runs: readonly MemoryRun[], offsets: Offsets) {
     this.#memory = memory
@@ -101,7 +103,10 @@ export class RuleMemory implements RuleSpace {
   }
 
   #fetch(address: number, length: number): void {
-    this.#fetched = this.#memory.window(address, length).bytes.slice()
+    const { bytes } = this.#memory.window(address, length)
+    if (this.#room.length < bytes.length) this.#room = new Uint8Array(bytes.length)
+    this.#room.set(bytes)
+    this.#fetched = this.#room.subarray(0, bytes.length)
     this.#fetchedAt = address
   }
 
