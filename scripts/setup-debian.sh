@@ -17,9 +17,9 @@ dpkg-deb | dpkg | the lab: guest kernels come from Debian packages
 /etc/ssl/certs/ca-certificates.crt | ca-certificates | the lab, where the Debian mirror is https
 xz | xz-utils | guests with newer kernels, whose modules are compressed
 zstd | zstd | tests of compressed targets, guests with kernels whose modules are compressed
-libvirtd | libvirt-daemon | tests of libvirt's domains
-/usr/lib/x86_64-linux-gnu/libvirt/connection-driver/libvirt_driver_qemu.so | libvirt-daemon-driver-qemu | tests of libvirt's domains
-virsh | libvirt-clients | tests of libvirt's domains
+libvirtd | libvirt-daemon | tests of domains of libvirt
+/usr/lib/x86_64-linux-gnu/libvirt/connection-driver/libvirt_driver_qemu.so | libvirt-daemon-driver-qemu | tests of domains of libvirt
+virsh | libvirt-clients | tests of domains of libvirt
 libhs.so.5 | libvectorscan5 | tests of the Vectorscan matcher
 makedumpfile | makedumpfile | dumps written by makedumpfile: lzo, zlib, excluded pages, unflattened
 rg | ripgrep | comparisons with ripgrep
