@@ -1,15 +1,15 @@
 /** From a target to control of the guest. */
 import { VmsiftError } from '../core/errors.js'
 import { type ControlOptions, GuestControl } from '../qemu/control.js'
-import { findQemuGuest } from '../qemu/discover.js'
 import { openMonitor } from '../qemu/open-monitor.js'
+import { findGuest } from './find-guest.js'
 import { isLive } from './live.js'
 import { liveWord } from './live-word.js'
 import type { Target } from './target.js'
 
 /**
  * Takes control of a running guest: one that was opened as a target, whose connection is shared then, or `qemu:NAME`, `qemu:PID`,
- * `qemu:PATH` of a QMP socket. Nothing is done to the guest yet. Dispose it to end the connection: a QMP socket serves one client at a time.
+ * `qemu:PATH` of a QMP socket, `libvirt:NAME`. Nothing is done to the guest yet. Dispose it to end the connection: a QMP socket serves one client at a time.
  * @throws VmsiftError `not-supported` for a snapshot or another hypervisor's guest, `target-not-found`, `monitor-busy` when all of the
  * guest's QMP sockets are taken, `target-unreadable` when they must not be opened.
  */
@@ -30,11 +30,7 @@ export async function openControl(
 async function openByName(target: string, options: ControlOptions): Promise<GuestControl> {
   const live = liveWord(target)
   if (live === undefined) throw isSnapshot(target)
-  if (live.hypervisor !== 'qemu')
-    throw new VmsiftError('not-supported', `${live.hypervisor} guests can't be controlled yet: ${target}`, {
-      detail: { target },
-    })
-  const guest = findQemuGuest(live.word)
+  const guest = await findGuest(target, live)
   const monitor = await openMonitor(guest)
   return new GuestControl(monitor, {
     ...options,

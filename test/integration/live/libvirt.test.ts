@@ -49,6 +49,18 @@ describe.skipIf(missing !== undefined)(`a libvirt domain${missing ? ` (skipped: 
     expect(await libvirt.virsh('domstate', NAME)).toContain('running')
   })
 
+  it('is paused, asked for its registers and resumed by name', async () => {
+    const run = async (...words: string[]) =>
+      (await startCli(words, { LIBVIRT_DEFAULT_URI: libvirt.uri }).result).code
+    const target = `libvirt:${NAME}`
+    expect(await run('pause', target)).toBe(0)
+    expect(await libvirt.virsh('domstate', NAME)).toContain('paused')
+    const regs = await startCli(['regs', target, '--json'], { LIBVIRT_DEFAULT_URI: libvirt.uri }).result
+    expect(parseLines(regs.stdout)).toMatchObject([{ vcpu: 0, cr0: expect.stringMatching(/^0x/) }])
+    expect(await run('resume', target)).toBe(0)
+    expect(await libvirt.virsh('domstate', NAME)).toContain('running')
+  })
+
   it("passes on what QEMU's monitor says, and what it refuses", async () => {
     using target = await openTarget(`libvirt:${NAME}`)
     if (!isLive(target)) throw new Error('it is live')
