@@ -51,8 +51,9 @@ describeDump('processes', () => {
         kernelThread: told.kernelThread,
       })
       const known = found?.state !== undefined || withoutLayouts(dump().truth) === undefined
-      if (known && !told.kernelThread && !isWitness(told))
-        expect(found?.state, told.name).toBe(STATES[told.state])
+      // it wakes and sleeps again between what it tells and the stop
+      const allowed = told.name === 'lab-ticker' ? ['running', 'sleeping'] : [STATES[told.state]]
+      if (known && !told.kernelThread && !isWitness(told)) expect(allowed, told.name).toContain(found?.state)
     }
   })
 
