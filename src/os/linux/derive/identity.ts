@@ -57,7 +57,8 @@ function deriveFlags(
     offset =>
       set(init, offset) &&
       agree(user, task => !set(task, offset)) &&
-      !(offset % reader.pointerBytes === 4 && reader.isPointer(init.pointer(offset - 4))),
+      // half of a pointer, which most threads of the kernel may share, has any bit by chance
+      !reader.isPointer(init.pointer(offset - (offset % reader.pointerBytes))),
   )
   const [flags] = found
   if (flags === undefined || found.length > 1) return
