@@ -233,7 +233,7 @@ function columnsOf(pieces: readonly Piece[]): LiveSpec['pieces'] {
   const columns = {
     gpa: new Float64Array(shared(8)),
     length: new Float64Array(shared(8)),
-    source: new Uint8Array(shared(1)),
+    source: new Uint16Array(shared(2)),
     place: new Float64Array(shared(8)),
   }
   for (const [index, { gpa, length, source, place }] of pieces.entries()) {

@@ -36,7 +36,7 @@ export interface LiveSpec {
 export interface LivePieces {
   readonly gpa: Float64Array
   readonly length: Float64Array
-  readonly source: Uint8Array
+  readonly source: Uint16Array
   readonly place: Float64Array
 }
 
