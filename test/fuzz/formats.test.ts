@@ -25,6 +25,9 @@ import { type HotSpot, mutate } from './mutate.js'
 
 const CASES = Number(process.env['FUZZ_CASES'] ?? 100_000)
 const SEED = Number(process.env['FUZZ_SEED'] ?? 1)
+// most cases end in an error, and nobody looks at where it came from
+Error.stackTraceLimit = 0
+
 /** A case that takes longer is tried again, since the machine is shared; twice is a finding. */
 const CASE_MS = 250
 const PAGE = 4096
