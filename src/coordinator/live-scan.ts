@@ -1,6 +1,7 @@
 /** What a scan of a running guest has beyond one of an image: the guest held still or not, what changed meanwhile, and the guest's end. */
 
 import type { MemoryRun } from '../core/memory.js'
+import { clipRuns } from '../core/runs.js'
 import type { MonitorShare } from '../qemu/monitor-link.js'
 import { type PauseGuard, pauseGuest } from '../qemu/pause-guard.js'
 import type { Consistency, GuestEnd, MatchEvent } from '../scan/events.js'
@@ -73,7 +74,9 @@ export class LiveScan implements AsyncDisposable {
     const { access } = this.#target
     const pages =
       access === 'monitor' ? SAMPLED_SLOW : this.#guard === undefined ? SAMPLED_PAGES : SAMPLED_PAUSED
-    this.#sample = new PageSample(this.#target.memory, runs, pages)
+    // pages brought back from swap have addresses that are made up: there is no memory to look at
+    const real = this.#target.runs.flatMap(({ gpa, length }) => clipRuns(runs, gpa, gpa + length))
+    this.#sample = new PageSample(this.#target.memory, real, pages)
   }
 
   /** To be called when everything is scanned: lets the guest run again. */
