@@ -34,12 +34,12 @@ export function openFor(path: string, access: Access): PhysicalMemory {
   const libc = tryLibc()
   if (libc === undefined) throw new Error('no koffi or no Linux here: nothing to map with')
   const extents = { gpa: Float64Array.of(0), length: Float64Array.of(size), offset: Float64Array.of(0) }
-  const windowBytes = access.window === 'whole' ? size : undefined
+  const window = access.window === 'whole' ? { windowBytes: size } : {}
   const memory = new DirectMemory([{ gpa: 0, length: size }], extents, fd, () => fstatSync(fd).size, {
     holes: new FileHoles(libc, fd),
     cache: new PageCache(libc, fd, size),
     ...(access.map !== false && {
-      map: new FileMap(without(libc, access), fd, leaseOn(libc, fd), windowBytes),
+      map: new FileMap(without(libc, access), fd, leaseOn(libc, fd), window),
     }),
   })
   const dispose = memory[Symbol.dispose].bind(memory)

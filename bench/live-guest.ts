@@ -8,7 +8,7 @@ import { type QemuProcess, startQemu } from '../test/lab/qemu-process.js'
 import { connectQmp } from '../test/lab/qmp.js'
 import { MIB, readAt } from './data.js'
 
-export type Backing = 'anonymous' | 'memfd' | 'file'
+export type Backing = 'anonymous' | 'memfd' | 'file' | 'huge'
 
 export interface BenchGuest extends AsyncDisposable {
   readonly target: string
@@ -26,7 +26,12 @@ export async function startGuest(backing: Backing, megabytes: number, image: str
   const dir = mkdtempSync('/dev/shm/vmsift-bench-')
   const socket = join(dir, 'qmp')
   const name = `vmsift-bench-${backing}-${process.pid}`
-  const object = { anonymous: 'ram', memfd: 'memfd', file: `file,mem-path=${dir}/memory` }[backing]
+  const object = {
+    anonymous: 'ram',
+    memfd: 'memfd',
+    file: `file,mem-path=${dir}/memory`,
+    huge: 'memfd,hugetlb=on,hugetlbsize=2M',
+  }[backing]
   const share = backing === 'anonymous' ? '' : ',share=on'
   const qemu: QemuProcess = startQemu(
     'qemu-system-x86_64',

@@ -23,6 +23,13 @@ export interface Hold {
   release(): void
 }
 
+export interface WindowOptions {
+  /** Mapped at a time; at least what is asked for. */
+  readonly windowBytes?: number
+  /** What mappings of the file begin and end at: its pages, where they are huge. */
+  readonly align?: number
+}
+
 /** A read lease: for files that nobody has open for writing. */
 export function leaseOn(libc: Libc, fd: number): Hold {
   return {
@@ -43,6 +50,7 @@ export class FileMap implements Disposable {
   readonly #hold: Hold
   #size = 0
   readonly #windowBytes: number
+  readonly #align: number
   #state: 'idle' | 'held' | 'refused' = 'idle'
   #mapping: Mapping | undefined
   /** What of the file is shown. */
@@ -52,10 +60,16 @@ export class FileMap implements Disposable {
   #populatedFrom = 0
   #populatedTo = 0
 
-  constructor(libc: Libc, fd: number, hold: Hold, windowBytes = WINDOW_BYTES) {
+  constructor(
+    libc: Libc,
+    fd: number,
+    hold: Hold,
+    { windowBytes = WINDOW_BYTES, align = MAP_ALIGN_BYTES }: WindowOptions = {},
+  ) {
     this.#libc = libc
     this.#fd = fd
     this.#hold = hold
+    this.#align = align
     this.#windowBytes = windowBytes
   }
 
@@ -104,11 +118,12 @@ export class FileMap implements Disposable {
 
   #window(offset: number, length: number): Mapping | undefined {
     if (offset >= this.#start && offset + length <= this.#end) return this.#mapping
-    const start = offset - (offset % MAP_ALIGN_BYTES)
-    const wanted = Math.max(this.#windowBytes, offset + length - start)
+    const start = offset - (offset % this.#align)
+    const needed = Math.ceil((offset + length - start) / this.#align) * this.#align
+    const wanted = Math.max(this.#windowBytes, needed)
     if (this.#mapping === undefined || this.#mapping.bytes.length < wanted) {
       this.#mapping?.unmap()
-      this.#mapping = this.#libc.reserve(wanted)
+      this.#mapping = this.#libc.reserve(wanted, this.#align)
     }
     this.#forget()
     const shown = Math.min(wanted, this.#size - start)

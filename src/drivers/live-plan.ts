@@ -1,5 +1,5 @@
 /** Chooses how each part of a running guest's memory is read, by the best way that is open to this user. */
-import { closeSync, readFileSync, rmSync } from 'node:fs'
+import { closeSync, readFileSync, rmSync, statfsSync } from 'node:fs'
 import { VmsiftError } from '../core/errors.js'
 import { mergeRuns } from '../core/runs.js'
 import { tryLibc } from '../ffi/libc.js'
@@ -130,16 +130,22 @@ class PlanBuilder {
     const key = `${mapping.inode} ${mapping.path}`
     const known = this.#byFile.get(key)
     if (known !== undefined) return known < 0 ? undefined : known
-    const fd =
-      this.#process === undefined ? undefined : openBackingFile(this.#process.pid, mapping, this.#write)
-    let source = -1
-    if (fd !== undefined) {
-      this.#fds.push(fd)
-      const sealed = tryLibc()?.cannotShrink(fd) ?? false
-      source = this.#sources.push({ kind: 'file', fd, sealed }) - 1
-    }
+    const spec = this.#openFile(mapping)
+    const source = spec === undefined ? -1 : this.#sources.push(spec) - 1
     this.#byFile.set(key, source)
     return source < 0 ? undefined : source
+  }
+
+  #openFile(mapping: HostMapping): SourceSpec | undefined {
+    const pid = this.#process?.pid
+    const fd = pid === undefined ? undefined : openBackingFile(pid, mapping, this.#write)
+    if (pid === undefined || fd === undefined) return undefined
+    this.#fds.push(fd)
+    const sealed = tryLibc()?.cannotShrink(fd) ?? false
+    if (!isHuge(fd)) return { kind: 'file', fd, sealed }
+    // such files can't be written to, only their mapping in QEMU can
+    if (this.#write) return undefined
+    return { kind: 'file', fd, sealed, huge: { pid, pointer: mapping.start - mapping.offset } }
   }
 
   /** Where QEMU's own memory at `pointer` is read from; asked for the first time, a byte of it is tried. */
@@ -212,6 +218,13 @@ class PlanBuilder {
     for (const fd of this.#fds.splice(0)) closeSync(fd)
     if (this.#folder !== undefined) rmSync(this.#folder, { recursive: true, force: true })
   }
+}
+
+/** HUGETLBFS_MAGIC (statfs(2)). */
+const HUGE_FILE_SYSTEM = 0x9584_58f6
+
+function isHuge(fd: number): boolean {
+  return statfsSync(`/proc/self/fd/${fd}`).type === HUGE_FILE_SYSTEM
 }
 
 function isMapped(source: SourceSpec | undefined): boolean {

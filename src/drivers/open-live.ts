@@ -25,7 +25,10 @@ export function openLive(spec: LiveSpec): PhysicalMemory {
 
 function openSource(source: SourceSpec, { map, write }: LiveSpec): LiveSource {
   if (source.kind === 'none') return NO_SOURCE
-  if (source.kind === 'file') return new SharedSource({ fd: source.fd, map: map && source.sealed, write })
+  if (source.kind === 'file') {
+    const { fd, sealed, huge } = source
+    return new SharedSource({ fd, map: map && sealed, write, ...(huge && { huge }) })
+  }
   if (source.kind === 'monitor') return new MonitorSource(source, threadId)
   const vm = tryProcessVm()
   if (vm === undefined)

@@ -52,6 +52,16 @@ export class PageMap implements Disposable {
     return Math.max(1, Math.min(limit, pages * pageBytes() - (pointer % pageBytes())))
   }
 
+  /** Whether all pages of the range are in memory. */
+  isThere(pointer: number, length: number): boolean {
+    for (let done = 0; done < length; ) {
+      const pages = this.#count(pointer + done, length - done, true)
+      if (pages === 0) return false
+      done += pages * pageBytes() - ((pointer + done) % pageBytes())
+    }
+    return true
+  }
+
   #count(pointer: number, limit: number, there: boolean): number {
     const entries = this.#load(pointer, limit)
     let count = 0

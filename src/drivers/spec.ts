@@ -45,7 +45,7 @@ export interface LivePieces {
  * against shrinking. `process`: QEMU's own memory; places are addresses in it. `monitor`: through QMP. `none`: nothing may be read.
  */
 export type SourceSpec =
-  | { readonly kind: 'file'; readonly fd: number; readonly sealed: boolean }
+  | { readonly kind: 'file'; readonly fd: number; readonly sealed: boolean; readonly huge?: HugePages }
   | {
       readonly kind: 'process'
       readonly process: ProcessId
@@ -60,5 +60,12 @@ export type SourceSpec =
       readonly folder?: string
     }
   | { readonly kind: 'none' }
+
+/** A file of huge pages (hugetlbfs, or a memfd of them), as QEMU has it mapped. */
+export interface HugePages {
+  readonly pid: number
+  /** Address in QEMU where the file's first byte is, or would be. */
+  readonly pointer: number
+}
 
 export type DriverSpec = FileSpec | LiveSpec

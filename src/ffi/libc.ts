@@ -14,10 +14,11 @@ const F_UNLCK = 2
 const SIGURG = 23
 const PROT_NONE = 0
 const PROT_READ = 1
-const MAP_SHARED = 1
 const MAP_FIXED = 0x10
 /** MAP_PRIVATE, MAP_ANONYMOUS, MAP_NORESERVE: addresses without memory. */
 const NOTHING = 0x2 | 0x20 | 0x4000
+/** MAP_SHARED, MAP_FIXED, MAP_NORESERVE: of a file of huge pages, nothing is set aside for what it lacks. */
+const SHOWN = 0x1 | 0x10 | 0x4000
 const MAP_FAILED = 2 ** 64
 const MADV_POPULATE_READ = 22
 /** fcntl(2) seals of a memfd. */
@@ -36,8 +37,8 @@ const ENXIO = 6
 export const MAP_ALIGN_BYTES = 65536
 
 export interface Libc {
-  /** Sets aside `length` bytes of addresses for files to be shown in; undefined when refused. */
-  reserve(length: number): Mapping | undefined
+  /** Sets aside `length` bytes of addresses, the first a multiple of `align`, for files to be shown in; undefined when refused. */
+  reserve(length: number, align: number): Mapping | undefined
   /** A read lease on an open file: while it holds, nobody can truncate it or open it for writing. False when refused. */
   takeLease(fd: number): boolean
   /** False once somebody waits for the lease to go (fcntl(2), "lease breaking"). */
@@ -108,15 +109,17 @@ function bind(): Libc | undefined {
   }
 
   return {
-    reserve(length) {
-      const at = Number(mmap(0, length, PROT_NONE, NOTHING, -1, 0))
-      if (at >= MAP_FAILED - 4096) return undefined
+    reserve(length, align) {
+      const whole = length + align
+      const from = Number(mmap(0, whole, PROT_NONE, NOTHING, -1, 0))
+      if (from >= MAP_FAILED - 4096) return undefined
+      const at = from + align - (from % align)
       const bytes = new Uint8Array(koffi.view(at, length))
       let mapped = true
       return {
         bytes,
         show: (fd, offset, count) =>
-          Number(mmap(at, count, PROT_READ, MAP_SHARED | MAP_FIXED, fd, offset)) < MAP_FAILED - 4096,
+          Number(mmap(at, count, PROT_READ, SHOWN, fd, offset)) < MAP_FAILED - 4096,
         hide() {
           mmap(at, length, PROT_NONE, NOTHING | MAP_FIXED, -1, 0)
         },
@@ -129,7 +132,7 @@ function bind(): Libc | undefined {
           return true
         },
         unmap() {
-          if (mapped) munmap(at, length)
+          if (mapped) munmap(from, whole)
           mapped = false
         },
       }

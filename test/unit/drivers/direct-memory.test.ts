@@ -51,7 +51,7 @@ function memoryOf(
   let aids: FileAids = {}
   if (libc !== undefined && mapped)
     aids = {
-      map: new FileMap(libc, fd, leaseOn(libc, fd), 1 << 16),
+      map: new FileMap(libc, fd, leaseOn(libc, fd), { windowBytes: 1 << 16 }),
       holes: new FileHoles(libc, fd),
       cache: new PageCache(libc, fd, size),
     }
