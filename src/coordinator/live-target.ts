@@ -6,11 +6,13 @@ import type { QemuGuest } from '../qemu/discover.js'
 import { guessSections } from '../qemu/layout.js'
 import { type MachineFacts, machineFacts } from '../qemu/machine-facts.js'
 import { type MemorySection, memorySections } from '../qemu/memory-map.js'
+import type { Monitor } from '../qemu/monitor.js'
 import { MonitorLink } from '../qemu/monitor-link.js'
 import { openMonitor } from '../qemu/open-monitor.js'
 import { type HostMapping, hostMappings } from '../qemu/process-maps.js'
 import { isRunning, type ProcessId, qemuProcess } from '../qemu/processes.js'
 import { QmpMonitor } from '../qemu/qmp.js'
+import { TurnMonitor } from '../qemu/turn-monitor.js'
 import { BaseTarget } from './base-target.js'
 import { findGuest } from './find-guest.js'
 import type { LiveTarget } from './live.js'
@@ -34,12 +36,21 @@ export async function openLiveTarget(
     guess(process, error),
   )
   const { plan, qmpPath } = await bestPlan(guest, sections, options.allowWrite === true)
-  // a socket through which memory is read serves nobody else
-  const left = plan.spec.sources.some(({ kind }) => kind === 'monitor')
-    ? { ...guest, qmpPaths: guest.qmpPaths.filter(other => other !== qmpPath) }
-    : guest
-  const link = new MonitorLink(() => openMonitor(left))
+  const link = new MonitorLink(monitorBeside(guest, plan, qmpPath))
   return new QemuTarget(path, guest, link, { ...facts, warnings }, plan)
+}
+
+/** Opens a monitor that leaves alone the socket through which memory is read, if any; or takes turns with that, if there is no other. */
+function monitorBeside(
+  guest: QemuGuest,
+  { spec }: LivePlan,
+  qmpPath: string | undefined,
+): () => Promise<Monitor> {
+  const told = spec.sources.find(({ kind }) => kind === 'monitor')
+  if (told?.kind !== 'monitor') return () => openMonitor(guest)
+  const left = { ...guest, qmpPaths: guest.qmpPaths.filter(other => other !== qmpPath) }
+  if (left.qmpPaths.length > 0) return () => openMonitor(left)
+  return async () => new TurnMonitor(told.qmpPath, told.turns)
 }
 
 function refuseImageOptions(path: string, { format, base }: TargetOptions): void {

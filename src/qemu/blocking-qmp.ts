@@ -20,6 +20,16 @@ export function executeBlocking(
   command: string,
   args: Readonly<Record<string, unknown>>,
 ): unknown {
+  return askBlocking(path, turns, command, args)?.['return']
+}
+
+/** QEMU's answer to one command, its `return` or its `error`; undefined when none comes. */
+export function askBlocking(
+  path: string,
+  turns: SharedArrayBuffer,
+  command: string,
+  args: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, unknown>> | undefined {
   const word = new Int32Array(turns)
   while (Atomics.compareExchange(word, 0, 0, 1) !== 0)
     if (Atomics.wait(word, 0, 1, TIMEOUT_MS) === 'timed-out') return undefined
@@ -31,7 +41,11 @@ export function executeBlocking(
   }
 }
 
-function converse(path: string, command: string, args: Readonly<Record<string, unknown>>): unknown {
+function converse(
+  path: string,
+  command: string,
+  args: Readonly<Record<string, unknown>>,
+): Record<string, unknown> | undefined {
   using socket = connectBlocking(path, TIMEOUT_MS)
   if (socket === undefined) return undefined
   const messages: Record<string, unknown>[] = []
@@ -58,12 +72,17 @@ function converse(path: string, command: string, args: Readonly<Record<string, u
       take(chunk)
     }
   }
-  const ask = (id: number, name: string, values: Readonly<Record<string, unknown>>): unknown => {
+  const ask = (
+    id: number,
+    name: string,
+    values: Readonly<Record<string, unknown>>,
+  ): Record<string, unknown> | undefined => {
     if (!socket.send(`${JSON.stringify({ execute: name, arguments: values, id })}\n`)) return undefined
-    return next(message => message['id'] === id)?.['return']
+    return next(message => message['id'] === id)
   }
   if (next(message => 'QMP' in message) === undefined) return undefined
-  return ask(1, 'qmp_capabilities', {}) === undefined ? undefined : ask(2, command, args)
+  const ready = ask(1, 'qmp_capabilities', {})
+  return ready?.['return'] === undefined ? undefined : ask(2, command, args)
 }
 
 function parse(line: string): Record<string, unknown> | undefined {

@@ -5,6 +5,7 @@
 import { createConnection, type Socket } from 'node:net'
 import { VmsiftError } from '../core/errors.js'
 import type { CommandOptions, LastWords, Monitor, MonitorEvent } from './monitor.js'
+import { commandError, isRecord, refusal } from './qmp-error.js'
 import { sendNow } from './send-now.js'
 import { splitLines } from './split-lines.js'
 
@@ -210,20 +211,6 @@ function connectSocket(path: string): Promise<Socket> {
   })
 }
 
-/** QEMU's error object: `{"class": "...", "desc": "..."}`. */
-function refusal(error: unknown): VmsiftError {
-  const { class: kind, desc } = isRecord(error) ? error : {}
-  const words = typeof desc === 'string' ? desc : 'unknown error'
-  return new VmsiftError('monitor-failed', words, { detail: { class: kind } })
-}
-
-function commandError(command: string, error: VmsiftError): VmsiftError {
-  return new VmsiftError(error.code, `qmp ${command}: ${error.message}`, {
-    detail: { ...error.detail, command },
-    cause: error,
-  })
-}
-
 function parseObject(line: string): Readonly<Record<string, unknown>> | undefined {
   try {
     const value: unknown = JSON.parse(line)
@@ -232,8 +219,4 @@ function parseObject(line: string): Readonly<Record<string, unknown>> | undefine
     // not JSON: the caller says so
     return undefined
   }
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
