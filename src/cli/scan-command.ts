@@ -125,7 +125,8 @@ async function digestOf(hash: ReturnType<typeof hashFile> | undefined): Promise<
 function exitCode(summary: SummaryEvent, interrupt: Interrupt): number {
   if (summary.bytesFailed > 0)
     tell(`${summary.bytesFailed} bytes (${formatBytes(summary.bytesFailed)}) of memory could not be read`)
-  if (summary.ended !== undefined) tell(`${summary.ended.message}; what was found until then is told`)
+  if (summary.ended !== undefined)
+    tell(`${summary.ended.message}${summary.complete ? '' : '; what was found until then is told'}`)
   if (interrupt.exitCode !== undefined) return interrupt.exitCode
   if (summary.bytesFailed > 0 || summary.ended !== undefined) return EXIT.unread
   return summary.matches + summary.rules > 0 ? EXIT.done : EXIT.nothing

@@ -1,5 +1,6 @@
 /** What a scan of a running guest has beyond one of an image: the guest held still or not, what changed meanwhile, and the guest's end. */
 
+import { VmsiftError } from '../core/errors.js'
 import type { MemoryRun } from '../core/memory.js'
 import { clipRuns } from '../core/runs.js'
 import type { MonitorShare } from '../qemu/monitor-link.js'
@@ -32,6 +33,7 @@ export class LiveScan implements AsyncDisposable {
   readonly #recheck: MatchRecheck | undefined
   #sample: PageSample | undefined
   #consistency: Consistency | undefined
+  #silent: GuestEnd | undefined
 
   private constructor(
     target: LiveTarget,
@@ -81,14 +83,21 @@ export class LiveScan implements AsyncDisposable {
 
   /** To be called when everything is scanned: lets the guest run again. */
   async finish(): Promise<void> {
-    this.#watch.look()
+    await this.#watch.look()
     this.#consistency = this.#sample?.compare()
-    await this.#guard?.resume()
+    try {
+      await this.#guard?.resume()
+    } catch (error) {
+      // what was found is told all the same
+      if (!(error instanceof VmsiftError)) throw error
+      const message = `the guest may stand still until vmsift resume lets it go on: ${error.message}`
+      this.#silent = { reason: 'silent', message }
+    }
   }
 
   /** For the summary: how much of the memory changed, after `finish`, and what became of the guest, if it is over. */
   get findings(): { readonly consistency?: Consistency; readonly ended?: GuestEnd } {
-    const { end } = this.#watch
+    const end = this.#watch.end ?? this.#silent
     return {
       ...(this.#consistency !== undefined && { consistency: this.#consistency }),
       ...(end !== undefined && { ended: end }),

@@ -2,7 +2,9 @@
 import { VmsiftError } from '../core/errors.js'
 import { undoOnExit } from './exit-guard.js'
 import { canExecuteNow, type Monitor } from './monitor.js'
-import { runState } from './run-state.js'
+import { hasMoved, runState } from './run-state.js'
+
+const STATE_MS = 2000
 
 /**
  * A guest that stands still until this is disposed: `await using pause = await pauseGuest(monitor)`. It runs again when the
@@ -14,7 +16,7 @@ export interface PauseGuard extends AsyncDisposable {
   readonly wasRunning: boolean
   /**
    * Lets the guest run again, if it did before; safe to call twice.
-   * @throws VmsiftError as `Monitor.execute`. That the guest has ended is no error: there is nothing left to resume.
+   * @throws VmsiftError as `Monitor.execute`. That the guest has ended, or migrated, is no error: there is nothing left to resume.
    */
   resume(): Promise<void>
 }
@@ -31,7 +33,8 @@ export async function pauseGuest(monitor: Monitor): Promise<PauseGuard> {
     if (done) return
     done = true
     try {
-      await monitor.execute('cont')
+      // one that migrated meanwhile goes on elsewhere, and must not do so twice
+      if (!(await isElsewhere(monitor))) await monitor.execute('cont')
     } catch (error) {
       if (!(error instanceof VmsiftError && error.code === 'guest-gone')) throw error
     } finally {
@@ -53,4 +56,14 @@ export async function pauseGuest(monitor: Monitor): Promise<PauseGuard> {
     throw error
   }
   return { wasRunning: true, resume, [Symbol.asyncDispose]: resume }
+}
+
+/** False too where QEMU does not say. */
+async function isElsewhere(monitor: Monitor): Promise<boolean> {
+  try {
+    return hasMoved(await runState(monitor, { timeoutMs: STATE_MS }))
+  } catch (error) {
+    if (error instanceof VmsiftError) return false
+    throw error
+  }
 }

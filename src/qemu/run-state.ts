@@ -1,6 +1,6 @@
 /** Whether a guest runs, as QEMU tells it. */
 import { VmsiftError } from '../core/errors.js'
-import type { Monitor } from './monitor.js'
+import type { CommandOptions, Monitor } from './monitor.js'
 
 export interface RunState {
   readonly running: boolean
@@ -9,11 +9,22 @@ export interface RunState {
 }
 
 /** @throws VmsiftError `monitor-failed` when QEMU's answer makes no sense; else as `Monitor.execute`. */
-export async function runState(monitor: Monitor): Promise<RunState> {
-  const answer = (await monitor.execute('query-status')) as { running?: unknown; status?: unknown } | null
+export async function runState(monitor: Monitor, options?: CommandOptions): Promise<RunState> {
+  const answer = (await monitor.execute('query-status', {}, options)) as {
+    running?: unknown
+    status?: unknown
+  } | null
   if (typeof answer?.running === 'boolean' && typeof answer.status === 'string')
     return { running: answer.running, status: answer.status }
   throw new VmsiftError('monitor-failed', 'qmp query-status: the answer makes no sense', {
     detail: { answer },
   })
+}
+
+/** States of QEMU in which the guest goes on elsewhere. */
+const MOVED: ReadonlySet<string> = new Set(['finish-migrate', 'postmigrate'])
+
+/** Whether the guest has migrated to another QEMU, or is about to. */
+export function hasMoved({ status }: RunState): boolean {
+  return MOVED.has(status)
 }

@@ -117,9 +117,9 @@ export interface Consistency {
   readonly changedRatio: number
 }
 
-/** Why the scan of a running guest ended early. */
+/** Why the scan of a running guest ended early; or (`silent`) that it ended, but QEMU did not answer when the guest was to run again. */
 export interface GuestEnd {
-  readonly reason: 'died' | 'reset' | 'shutdown' | 'migrated'
+  readonly reason: 'died' | 'reset' | 'shutdown' | 'migrated' | 'silent'
   /** For a person. */
   readonly message: string
 }
