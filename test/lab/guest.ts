@@ -19,15 +19,17 @@ import { connectQmp } from './qmp.js'
 import { type GuestTruth, parseTruth } from './truth.js'
 import { makeWorkDir } from './work-dir.js'
 
-export type MemoryBackend = 'file' | 'memfd' | 'anonymous' | 'mixed'
+export type MemoryBackend = 'file' | 'memfd' | 'huge-memfd' | 'anonymous' | 'mixed'
 
 export interface LabOptions {
   readonly memoryMb: number
   /**
-   * What is behind the guest's memory; default `file`, shared. `memfd`: shared and sealed. `anonymous`: QEMU's own. `mixed`: two NUMA
-   * nodes, the first quarter `anonymous`, the rest `memfd`.
+   * What is behind the guest's memory; default `file`, shared. `memfd`: shared and sealed. `huge-memfd`: the same of huge pages, which
+   * the host must have (huge-pages.ts). `anonymous`: QEMU's own. `mixed`: two NUMA nodes, the first quarter `anonymous`, the rest `memfd`.
    */
   readonly backend?: MemoryBackend
+  /** Where the file of the backend `file` lies; default: with the guest's other files, on tmpfs. */
+  readonly memoryFolder?: string
   /** Added to the kernel's command line. */
   readonly cmdline?: string
   /** QEMU machine type; default `pc`, on arm64 `virt`. */
@@ -111,7 +113,7 @@ export async function bootLabGuest(options: LabOptions): Promise<LabGuest> {
   const seed = options.seed ?? randomBytes(8).readBigUInt64LE()
   const files = {
     initrd: join(workDir, 'initramfs'),
-    memory: join(workDir, 'memory'),
+    memory: join(options.memoryFolder ?? workDir, 'memory'),
     qmp: join(workDir, 'qmp'),
     labQmp: join(workDir, 'lab-qmp'),
     gdb: join(workDir, 'gdb'),
@@ -257,6 +259,8 @@ function backendArguments(backend: MemoryBackend, megabytes: number, path: strin
   ]
   if (backend === 'file') return object('file', 'ram', megabytes, `,mem-path=${path},share=on`)
   if (backend === 'memfd') return object('memfd', 'ram', megabytes, ',share=on')
+  if (backend === 'huge-memfd')
+    return object('memfd', 'ram', megabytes, ',share=on,hugetlb=on,hugetlbsize=2M')
   if (backend === 'anonymous') return object('ram', 'ram', megabytes)
   const quarter = megabytes / 4
   const nodes = [
@@ -327,7 +331,7 @@ function labGuest(parts: GuestParts): LabGuest {
       })
     },
     async saved(gpa, length) {
-      const path = join(dirname(files.memory), 'saved')
+      const path = join(dirname(files.qmp), 'saved')
       await qmp.execute('pmemsave', { val: gpa, size: length, filename: path }, { timeoutMs: 60_000 })
       try {
         return await readFile(path)
