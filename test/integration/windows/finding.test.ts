@@ -17,7 +17,7 @@ import { GuestFiles, titleOf, withGuest } from './guests.js'
 const files = new GuestFiles()
 afterAll(() => files[Symbol.dispose]())
 
-const WAYS: readonly FindingWay[] = ['registers', 'low-stub', 'self-map', 'kpcr', 'process']
+const WAYS: readonly FindingWay[] = ['registers', 'low-stub', 'self-map', 'kpcr', 'kdbg', 'process']
 
 function find({ memory, truth }: WindowsGuest, way: FindingWay) {
   const notes = { cpus: way === 'registers' ? [{ vcpu: 0, registers: truth.registers }] : [] }
@@ -32,6 +32,8 @@ for (const name of GUEST_NAMES)
     for (const way of WAYS) {
       // only 64-bit kernels start further processors from there
       if (way === 'low-stub' && truth.machine === 'x86') continue
+      // encoded blocks can't be told in physical memory
+      if (way === 'kdbg' && truth.machine === 'x64' && truth.version.build >= 9200) continue
       it(`is found by ${way} alone`, () => {
         const kernel = find(guest, way)?.kernel
         expect(kernel?.kernelBase).toBe(truth.kernelBase)

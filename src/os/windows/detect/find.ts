@@ -12,6 +12,8 @@ import { StructReader } from '../../struct/reader.js'
 import type { FindingWay, FoundBy, KernelPlaces } from '../kernel.js'
 import { type Candidate, candidateSpace, windowsMode } from './candidate.js'
 import { crossCheckWays } from './cross-check.js'
+import { KDBG_TAG } from './debugger-block.js'
+import { LINK_BEFORE, systemBefore, type TaggedBlock, taggedBlock } from './from-debugger.js'
 import { mapsSharedData, registerCandidates } from './from-registers.js'
 import { type KernelImage, kernelAround, kernelAt, kernelIn } from './kernel-image.js'
 import { type OpenedWindows, openWindows } from './open.js'
@@ -46,6 +48,8 @@ const EARLY_BYTES = 32 << 20
 const MAX_TRIED = 4096
 /** Of them, those that are tried last. */
 const MAX_DOUBTFUL = 256
+/** Debuggers' blocks whose System process is looked for. */
+const MAX_BLOCKS = 16
 /** Page directories of PAE whose top table is looked for. */
 const MAX_PAE = 64
 const MAX_HITS_A_WINDOW = 1024
@@ -90,6 +94,7 @@ class Search {
   readonly #budget = new Budget()
   readonly #tried = new Set<string>()
   readonly #pae: (readonly number[])[] = []
+  readonly #blocks = new Map<string, TaggedBlock>()
   readonly #doubtful: Candidate[] = []
 
   constructor(memory: PhysicalMemory, hints: WindowsHints) {
@@ -155,10 +160,11 @@ class Search {
     const system = systemTable(first)
     if (system === undefined) return undefined
     const dtb = this.#sameKernel(candidate, system, image) ? system : candidate.dtb
+    const block = first.block()
     const final = { ...record, dtb, places: first.record().places }
     const foundBy = [
       { way: candidate.way, agrees: true, detail: `page table ${hex(candidate.dtb)}` },
-      ...crossCheckWays(this.#memory, candidate, { ...final, places: final.places }),
+      ...crossCheckWays(this.#memory, candidate, final, block),
     ]
     const own =
       dtb === candidate.dtb
@@ -176,7 +182,7 @@ class Search {
   }
 
   sweep(): OpenedWindows | undefined {
-    return this.sweepRuns(this.#memory.runs) ?? this.#sweepPae() ?? this.#tryDoubtful()
+    return this.sweepRuns(this.#memory.runs) ?? this.#sweepPae() ?? this.#sweepLinks() ?? this.#tryDoubtful()
   }
 
   /** Tries what looks like a table, a processor's block or System in these ranges. */
@@ -231,6 +237,39 @@ class Search {
           found.push(...systemProcessAt(this.#memory, bytes, at))
         if (found.length >= MAX_HITS_A_WINDOW) break
       }
+    if (wanted(this.#hints, 'kdbg')) this.#keepBlocks(bytes)
+    return found
+  }
+
+  #keepBlocks(bytes: Buffer): void {
+    for (let at = bytes.indexOf(KDBG_TAG); at >= 0; at = bytes.indexOf(KDBG_TAG, at + 4)) {
+      const block = this.#blocks.size < MAX_BLOCKS ? taggedBlock(bytes, at) : undefined
+      if (block !== undefined) this.#blocks.set(block.head.toString('hex'), block)
+    }
+  }
+
+  /** The System process whose back link leads to the head of the list that a debugger's block names. */
+  #sweepLinks(): OpenedWindows | undefined {
+    let found: OpenedWindows | undefined
+    const blocks = [...this.#blocks.values()]
+    if (blocks.length === 0) return undefined
+    sweep(
+      this.#memory,
+      (bytes, gpa) => {
+        const hits: Candidate[] = []
+        for (const block of blocks)
+          for (
+            let at = bytes.indexOf(block.head);
+            at >= 0 && hits.length < MAX_HITS_A_WINDOW;
+            at = bytes.indexOf(block.head, at + 4)
+          )
+            if (at >= LINK_BEFORE || gpa + at < LINK_BEFORE)
+              hits.push(...systemBefore(this.#memory, bytes, at, block))
+        for (const candidate of hits) found ??= this.attempt(candidate)
+        return found !== undefined
+      },
+      { overlap: LINK_BEFORE + 8 },
+    )
     return found
   }
 

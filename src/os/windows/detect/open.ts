@@ -13,6 +13,7 @@ import { versionOfBuild, type WindowsMachine, type WindowsVersion } from '../lay
 import { readCodeView } from '../pe/code-view.js'
 import { MACHINE_AMD64, MACHINE_ARM64, type PeImage, presentBytes } from '../pe/image.js'
 import { candidateSpace, isFileNumberMoved, windowsAbsent } from './candidate.js'
+import type { DebuggerBlock } from './debugger-block.js'
 import { type KernelImage, kernelAt } from './kernel-image.js'
 import { PlaceFinder } from './places.js'
 import type { WindowsRecord } from './record.js'
@@ -24,6 +25,8 @@ export interface OpenedWindows {
   record(): WindowsRecord
   /** How many places were found since it was opened. */
   learnt(): number
+  /** The debugger's block, looked for when it is asked for. */
+  block(): DebuggerBlock | undefined
 }
 
 /** What a dump's header says where the image does not. */
@@ -75,6 +78,7 @@ export function openWindows(
     kernel,
     record: () => ({ ...record, places: opened.places.known() }),
     learnt: () => opened.places.learnt,
+    block: () => opened.places.block,
   }
 }
 

@@ -4,17 +4,8 @@ import type { SymbolTable, TypeTable } from '../../../symbols/contract.js'
 import { StructReader } from '../../struct/reader.js'
 import type { KernelPlace, KernelPlaces } from '../kernel.js'
 import { type PeImage, presentBytes } from '../pe/image.js'
+import { BLOCK, blockAddress, blockAt, blockPlaces, type DebuggerBlock } from './debugger-block.js'
 
-/** KDDEBUGGER_DATA64 (wdbgexts.h): a header of two links, a tag and a size, then addresses of 64 bits on every machine. */
-const KDBG = Buffer.from('KDBG', 'latin1')
-const TAG_AT = 0x10
-const SIZE_AT = 0x14
-const KERNEL_BASE_AT = 0x18
-const MODULES_AT = 0x48
-const PROCESSES_AT = 0x50
-const CID_TABLE_AT = 0x58
-const MIN_KDBG_BYTES = 0x100
-const MAX_KDBG_BYTES = 0x1000
 /** Bytes of sections that are searched in all. */
 const MAX_SEARCHED_BYTES = 64 << 20
 const PIECE_BYTES = 1 << 20
@@ -22,10 +13,14 @@ const MAX_RING = 1 << 14
 /** Words that are looked at closer. */
 const MAX_LOOKS = 1 << 16
 
+interface FoundBlock {
+  readonly place: KernelPlace
+  readonly block: DebuggerBlock
+}
+
 /** Finds the places of a kernel. */
 export class PlaceFinder implements KernelPlaces {
   readonly currentProcess?: KernelPlace
-  readonly kdbg?: KernelPlace
   readonly systemProcess?: KernelPlace
   readonly processHead?: KernelPlace
   readonly moduleHead?: KernelPlace
@@ -37,6 +32,8 @@ export class PlaceFinder implements KernelPlaces {
   readonly #told: KernelPlaces
   #cidTable: KernelPlace | undefined
   #typeTable: KernelPlace | undefined
+  #block: FoundBlock | undefined
+  #searchedBlock = false
   #searchedCid = false
   #searchedTypes = false
 
@@ -55,16 +52,13 @@ export class PlaceFinder implements KernelPlaces {
     this.#reader = new StructReader({ memory, types })
     this.#told = told
     if (told.currentProcess !== undefined) this.currentProcess = told.currentProcess
-    const kdbg = told.kdbg ?? this.#symbol('KdDebuggerDataBlock') ?? this.#findKdbg()
-    const block = kdbg === undefined ? undefined : this.#block(kdbg.address)
-    if (kdbg !== undefined && block !== undefined) this.kdbg = kdbg
     const system = told.systemProcess ?? this.#pointed('PsInitialSystemProcess')
     if (system !== undefined) this.systemProcess = system
     const links = types.member('_EPROCESS', 'ActiveProcessLinks')?.offset
     const processes =
       told.processHead ??
       this.#symbol('PsActiveProcessHead') ??
-      this.#inBlock(block, PROCESSES_AT) ??
+      this.#inBlock(BLOCK.processHead) ??
       (system === undefined || links === undefined
         ? undefined
         : this.#headOfRing(system.address + BigInt(links)))
@@ -72,17 +66,38 @@ export class PlaceFinder implements KernelPlaces {
     const modules =
       told.moduleHead ??
       this.#symbol('PsLoadedModuleList') ??
-      this.#inBlock(block, MODULES_AT) ??
+      this.#inBlock(BLOCK.moduleHead) ??
       this.#findModules()
     if (modules !== undefined) this.moduleHead = modules
-    this.#cidTable = told.cidTable ?? this.#symbol('PspCidTable') ?? this.#inBlock(block, CID_TABLE_AT)
+    this.#cidTable = told.cidTable ?? this.#symbol('PspCidTable')
     this.#typeTable = told.typeTable ?? this.#symbol('ObTypeIndexTable')
+  }
+
+  get kdbg(): KernelPlace | undefined {
+    return this.#foundBlock?.place
+  }
+
+  /** The debugger's block in the clear. */
+  get block(): DebuggerBlock | undefined {
+    return this.#foundBlock?.block
+  }
+
+  get #foundBlock(): FoundBlock | undefined {
+    if (!this.#searchedBlock) {
+      this.#searchedBlock = true
+      const told = this.#told.kdbg
+      this.#block =
+        told === undefined
+          ? (this.#knownBlock(this.#symbol('KdDebuggerDataBlock')) ?? this.#findBlock())
+          : this.#knownBlock(told)
+    }
+    return this.#block
   }
 
   get cidTable(): KernelPlace | undefined {
     if (this.#cidTable === undefined && !this.#searchedCid) {
       this.#searchedCid = true
-      this.#cidTable = this.#findCidTable()
+      this.#cidTable = this.#inBlock(BLOCK.cidTable) ?? this.#findCidTable()
     }
     return this.#cidTable
   }
@@ -97,7 +112,8 @@ export class PlaceFinder implements KernelPlaces {
 
   /** What was found, as plain data. */
   known(): KernelPlaces {
-    const { currentProcess, kdbg, systemProcess, processHead, moduleHead } = this
+    const { currentProcess, systemProcess, processHead, moduleHead } = this
+    const kdbg = this.#searchedBlock ? this.kdbg : this.#told.kdbg
     return {
       ...(currentProcess && { currentProcess }),
       ...(kdbg && { kdbg }),
@@ -128,27 +144,16 @@ export class PlaceFinder implements KernelPlaces {
     return { address, from: this.#symbols.source }
   }
 
-  /** The debugger block's bytes where it is one of this kernel's, not encoded. */
-  #block(address: bigint): Buffer | undefined {
-    const head = presentBytes(this.#memory, address, MIN_KDBG_BYTES)
-    if (head === undefined || !head.subarray(TAG_AT, TAG_AT + 4).equals(KDBG)) return undefined
-    const size = head.readUInt32LE(SIZE_AT)
-    if (size < MIN_KDBG_BYTES || size > MAX_KDBG_BYTES) return undefined
-    const base = this.#address(head, KERNEL_BASE_AT)
-    // kernels that are not Microsoft's may leave the base out
-    const ours = base === 0n && this.#isInImage(this.#address(head, PROCESSES_AT))
-    return base === this.#pe.base || ours ? head : undefined
+  /** The block at a place that something tells. */
+  #knownBlock(place: KernelPlace | undefined): FoundBlock | undefined {
+    const block = place === undefined ? undefined : blockAt(this.#memory, this.#pe, place.address)
+    return place === undefined || block === undefined ? undefined : { place, block }
   }
 
-  #address(block: Buffer, at: number): bigint {
-    // 32-bit kernels extend the sign
-    const value = block.readBigUInt64LE(at)
-    return this.#wide ? value : value & 0xffff_ffffn
-  }
-
-  #inBlock(block: Buffer | undefined, at: number): KernelPlace | undefined {
-    if (block === undefined) return undefined
-    const address = this.#address(block, at)
+  #inBlock(at: number): KernelPlace | undefined {
+    const { block } = this
+    if (block === undefined || at + 8 > block.bytes.length) return undefined
+    const address = blockAddress(block, at, this.#wide)
     return this.#isInImage(address) ? { address, from: 'kdbg' } : undefined
   }
 
@@ -156,13 +161,13 @@ export class PlaceFinder implements KernelPlaces {
     return address >= this.#pe.base && address < this.#pe.base + BigInt(this.#pe.sizeBytes)
   }
 
-  #findKdbg(): KernelPlace | undefined {
-    for (const { address, bytes } of this.#data()) {
-      for (let at = bytes.indexOf(KDBG); at >= 0; at = bytes.indexOf(KDBG, at + 1)) {
-        const start = address + BigInt(at - TAG_AT)
-        if (this.#block(start) !== undefined) return { address: start, from: 'kdbg' }
+  #findBlock(): FoundBlock | undefined {
+    for (const { address, bytes } of this.#data(BLOCK.kernelBase + 8))
+      for (const at of blockPlaces(bytes, this.#pe, this.#wide)) {
+        const block = blockAt(this.#memory, this.#pe, address + BigInt(at))
+        if (block === undefined) continue
+        return { block, place: { address: block.address, from: block.encoded ? 'kdbg, encoded' : 'kdbg' } }
       }
-    }
     return undefined
   }
 
@@ -248,8 +253,8 @@ export class PlaceFinder implements KernelPlaces {
     return undefined
   }
 
-  /** Writable parts of the image, piece by piece; what is absent is zeros. */
-  *#data(): Generator<{ readonly address: bigint; readonly bytes: Buffer }> {
+  /** Writable parts of the image, piece by piece, each with the start of the next; what is absent is zeros. */
+  *#data(overlap = 0): Generator<{ readonly address: bigint; readonly bytes: Buffer }> {
     let left = MAX_SEARCHED_BYTES
     for (const { rva, bytes: length, executable, writable } of this.#pe.sections) {
       if (!writable || (executable && this.#pe.sections.some(each => each.writable && !each.executable)))
@@ -258,7 +263,7 @@ export class PlaceFinder implements KernelPlaces {
         const part = Math.min(PIECE_BYTES, length - done)
         left -= part
         const address = this.#pe.base + BigInt(rva + done)
-        const { bytes } = this.#memory.read(address, part)
+        const { bytes } = this.#memory.read(address, Math.min(part + overlap, length - done))
         yield { address, bytes: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length) }
       }
     }
