@@ -14,6 +14,7 @@ import { startUp } from './suites/start-up.js'
 import { translate } from './suites/translate.js'
 import { virtual } from './suites/virtual.js'
 import { wholeProcess } from './suites/whole-process.js'
+import { windows } from './suites/windows.js'
 
 const SUITES: Readonly<Record<string, Suite>> = {
   matcher,
@@ -26,9 +27,10 @@ const SUITES: Readonly<Record<string, Suite>> = {
   virtual,
   translate,
   live,
+  windows,
 }
 /** Suites that run what was built. */
-const BUILT = new Set(['virtual', 'scaling', 'process', 'startup', 'memory'])
+const BUILT = new Set(['virtual', 'scaling', 'process', 'startup', 'memory', 'windows'])
 
 const { values } = parseArgs({
   options: {

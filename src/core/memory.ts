@@ -60,6 +60,11 @@ export interface PhysicalMemory extends Disposable {
   spanAt(gpa: number, limit: number): Span
   /** Lends `length` bytes at `gpa`, zero-copy where the driver can. Never longer than `length`; `length` ≤ 64 MiB. */
   window(gpa: number, length: number): Window
+  /**
+   * The same memory for one pass over much of it, where that can be faster than through this instance. It must be disposed when the pass
+   * ends, and no later than the thread goes idle.
+   */
+  forPass?(): PhysicalMemory
 }
 
 /** Memory that can be written: a snapshot's overlay, a live guest's. */

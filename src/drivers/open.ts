@@ -20,7 +20,7 @@ export function openMemory(spec: DriverSpec): PhysicalMemory {
 function openFile(spec: FileSpec): PhysicalMemory {
   const { fd, own, close } = reopen(spec.fd)
   const { size } = fstatSync(fd)
-  const memory =
+  const memory: PhysicalMemory =
     spec.storage.kind === 'direct'
       ? new DirectMemory(
           spec.runs,
@@ -38,6 +38,8 @@ function openFile(spec: FileSpec): PhysicalMemory {
     disposeMemory()
     close()
   }
+  // mapped, the file is held as long as the pass takes
+  if (!spec.map && spec.storage.kind === 'direct') memory.forPass = () => openFile({ ...spec, map: true })
   return memory
 }
 

@@ -1,12 +1,17 @@
 /** Which system runs in a guest: the entry for every family. */
 import type { PhysicalMemory } from '../core/memory.js'
 import { findBanners } from './linux/detect/banner.js'
-import { findLinux, type LinuxHints } from './linux/detect/find.js'
+import { findLinux, type LinuxHints, openLocated } from './linux/detect/find.js'
+import { without } from './linux/detect/from-registers.js'
+import { KernelSearch } from './linux/detect/locate.js'
+import type { Located } from './linux/detect/located.js'
+import { NEEDLE_OVERLAP } from './linux/detect/needles.js'
 import { isStillThere, type OpenedLinux, openLinux } from './linux/detect/open.js'
 import { decodeRecord, encodeRecord } from './linux/detect/record-json.js'
 import { tablesOf } from './linux/detect/symbol-file.js'
 import type { LinuxKernel } from './linux/kernel.js'
-import { findWindows, findWindowsAtOnce } from './windows/detect/find.js'
+import { sweep } from './search/sweep.js'
+import { findWindows, findWindowsAtOnce, WINDOWS_OVERLAP, WindowsSearch } from './windows/detect/find.js'
 import { type OpenedWindows, openWindows, recordedImage } from './windows/detect/open.js'
 import { decodeWindowsRecord, encodeWindowsRecord } from './windows/detect/record.js'
 import type { WindowsKernel } from './windows/kernel.js'
@@ -48,10 +53,40 @@ export function detectGuest(memory: PhysicalMemory, hints: GuestHints = {}): Det
   const linux = file?.pdb === undefined
   const told = windows ? findWindowsAtOnce(memory, hints) : undefined
   if (told !== undefined) return windowsGuest(told, true)
-  const found = linux ? findLinux(memory, hints) : undefined
-  if (found !== undefined) return linuxGuest(memory, found, true)
-  const searched = windows && hints.architecture !== 'aarch64' ? findWindows(memory, hints) : undefined
-  return searched === undefined ? undefined : windowsGuest(searched, true)
+  if (!windows || hints.architecture === 'aarch64') {
+    const found = linux ? findLinux(memory, hints) : undefined
+    return found && linuxGuest(memory, found, true)
+  }
+  if (linux) return searchBoth(memory, hints)
+  const found = findWindows(memory, hints)
+  return found && windowsGuest(found, true)
+}
+
+/** One pass over memory for both families: reading it is most of the cost. */
+function searchBoth(memory: PhysicalMemory, hints: GuestHints): DetectedGuest | undefined {
+  const linux = new KernelSearch(memory, hints)
+  const windows = new WindowsSearch(memory, hints)
+  const open = (located: Located | undefined) => {
+    const found = openLocated(memory, hints, located)
+    return found && linuxGuest(memory, found, true)
+  }
+  let found = linux.atOnce()
+  let other: OpenedWindows | undefined
+  if (found === undefined)
+    sweep(
+      memory,
+      (bytes, gpa) => {
+        const [tryLinux, tryWindows] = [linux.look(bytes, gpa), windows.look(bytes, gpa)]
+        found = tryLinux()
+        if (found === undefined) other = tryWindows()
+        return found !== undefined || other !== undefined
+      },
+      { overlap: Math.max(NEEDLE_OVERLAP, WINDOWS_OVERLAP), ranges: linux.rest },
+    )
+  const guest = other === undefined ? open(found ?? linux.idle) : undefined
+  if (guest !== undefined) return guest
+  other ??= windows.sweepRuns(without(memory, linux.rest)) ?? windows.afterwards()
+  return other && windowsGuest(other, true)
 }
 
 /** Releases of kernels whose banner stands in memory, the first first: what a symbol file is chosen by where nothing else tells. */

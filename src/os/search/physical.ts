@@ -38,11 +38,20 @@ export function rebased(memory: PhysicalMemory, base: number): PhysicalMemory {
 
 const seen = new WeakMap<PhysicalMemory, Map<number, PhysicalMemory>>()
 
+/** What is opened for a pass is whose who opened it. */
+function passAt(open: () => PhysicalMemory, base: number): () => PhysicalMemory {
+  return () => {
+    const pass = open()
+    return { ...moveTo(pass, base), [Symbol.dispose]: () => pass[Symbol.dispose]() }
+  }
+}
+
 function moveTo(memory: PhysicalMemory, base: number): PhysicalMemory {
   return {
     runs: memory.runs.map(run => ({ gpa: run.gpa + base, length: run.length })),
     spanAt: (gpa: number, limit: number): Span => memory.spanAt(gpa - base, limit),
     window: (gpa: number, length: number): Window => memory.window(gpa - base, length),
+    ...(memory.forPass && { forPass: passAt(memory.forPass, base) }),
     [Symbol.dispose]: () => undefined,
   }
 }

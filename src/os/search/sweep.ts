@@ -1,11 +1,15 @@
 /** One pass over guest physical memory in windows: what every search for a kernel is made of. */
 import { alignDown, alignUp } from '../../core/address.js'
 import type { MemoryRun, PhysicalMemory } from '../../core/memory.js'
+import { totalBytes } from '../../core/runs.js'
 
 /** Bytes of a window: large enough for fast searching, small enough to stay in the processor's cache a while. */
 const WINDOW_BYTES = 4 << 20
 /** Windows start at multiples of the largest page, whatever pieces the image is in: a table never lies across two. */
 const UNIT_BYTES = 1 << 16
+
+/** From so much on, opening memory anew for the pass costs less than it saves. */
+const PASS_BYTES = 16 << 20
 
 /** What a sweep asks for each window; `true` ends the sweep. The bytes die when it returns, or reads memory itself. */
 export type Visit = (bytes: Buffer, gpa: number) => boolean
@@ -23,9 +27,14 @@ export interface SweepOptions {
  * of 64 KiB. Returns whether `visit` ended it. Windows start at multiples of 64 KiB, save behind a gap or at the start of a run.
  */
 export function sweep(memory: PhysicalMemory, visit: Visit, options: SweepOptions = {}): boolean {
-  for (const run of options.ranges ?? memory.runs)
-    if (sweepRun(memory, run, visit, options.overlap ?? 0)) return true
-  return false
+  const ranges = options.ranges ?? memory.runs
+  const pass = totalBytes(ranges) < PASS_BYTES ? undefined : memory.forPass?.()
+  try {
+    for (const run of ranges) if (sweepRun(pass ?? memory, run, visit, options.overlap ?? 0)) return true
+    return false
+  } finally {
+    pass?.[Symbol.dispose]()
+  }
 }
 
 function sweepRun(memory: PhysicalMemory, run: MemoryRun, visit: Visit, overlap: number): boolean {

@@ -16,6 +16,7 @@ import { mergeRuns } from '../../../src/core/runs.js'
 import { DirectMemory, type FileAids } from '../../../src/drivers/direct-memory.js'
 import { FileHoles } from '../../../src/drivers/file-holes.js'
 import { FileMap, leaseOn } from '../../../src/drivers/file-map.js'
+import { openMemory } from '../../../src/drivers/open.js'
 import { PageCache } from '../../../src/drivers/page-cache.js'
 import { tryLibc } from '../../../src/ffi/libc.js'
 import { EXCLUDED_EXTENT, ZERO_EXTENT } from '../../../src/formats/image.js'
@@ -157,5 +158,38 @@ describe.skipIf(libc === undefined)('a file that changes while it is mapped', ()
     expect(first.length + zeros.length).toBeGreaterThan(2 ** 40 - (1 << 20))
     expect(memory.spanAt(2 ** 40, 3)).toEqual({ kind: 'data', length: 3 })
     expect(Buffer.from(memory.window(2 ** 40, 3).bytes).toString()).toBe('end')
+  })
+})
+
+describe.skipIf(libc === undefined)('memory for one pass', () => {
+  it('shows the same bytes, and lets go of the file when it is disposed', () => {
+    const path = fileOf(bytes)
+    const fd = openSync(path, 'r')
+    const runs = [{ gpa: 0, length: bytes.length }]
+    const extents = {
+      gpa: Float64Array.of(0),
+      length: Float64Array.of(bytes.length),
+      offset: Float64Array.of(0),
+    }
+    using memory = openMemory({
+      kind: 'file',
+      path,
+      fd,
+      runs,
+      storage: { kind: 'direct', extents },
+      map: false,
+    })
+    const pass = memory.forPass?.()
+    expect(pass).toBeDefined()
+    expect(pass?.runs).toEqual(memory.runs)
+    expect(pass?.window(100, 200_000).bytes).toEqual(memory.window(100, 200_000).bytes)
+    const openForWriting = () => openSync(path, 0o4001)
+    expect(openForWriting).toThrowError(/EAGAIN|EWOULDBLOCK/)
+    pass?.[Symbol.dispose]()
+    closeSync(openForWriting())
+    expect(memory.window(5, 1).bytes[0]).toBe(bytes[5])
+    // a pass has no other
+    expect(pass?.forPass).toBeUndefined()
+    closeSync(fd)
   })
 })

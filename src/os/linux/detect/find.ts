@@ -5,7 +5,7 @@ import { holds } from './candidate.js'
 import { describe } from './describe.js'
 import type { ReadyTables } from './kernel-tables.js'
 import { basesFor } from './known-bases.js'
-import { locate } from './locate.js'
+import { KernelSearch } from './locate.js'
 import type { Located, LocateHints } from './located.js'
 import { type OpenedLinux, openLinux } from './open.js'
 import { fileCandidates, fileProofs, tablesOf } from './symbol-file.js'
@@ -25,7 +25,17 @@ export type FoundLinux = OpenedLinux
  * @throws VmsiftError `bad-argument` when the symbol file is another kernel's.
  */
 export function findLinux(memory: PhysicalMemory, hints: LinuxHints = {}): FoundLinux | undefined {
-  const located = locate(memory, hints) ?? locateByFile(memory, hints)
+  const search = new KernelSearch(memory, hints)
+  return openLocated(memory, hints, search.atOnce() ?? search.search(search.rest) ?? search.idle)
+}
+
+/** As `findLinux`, of what a search gave; undefined is nothing but the symbol file to go by. */
+export function openLocated(
+  memory: PhysicalMemory,
+  hints: LinuxHints,
+  found: Located | undefined,
+): FoundLinux | undefined {
+  const located = found ?? locateByFile(memory, hints)
   const record = located === undefined ? undefined : describe(memory, located)
   if (located === undefined || record === undefined) return undefined
   const own = located.kallsyms?.symbols

@@ -11,28 +11,37 @@ import { findNeedles, NEEDLE_OVERLAP } from './needles.js'
 
 const MAX_TEXTS_TRIED = 256
 
-/** Finds a kernel; undefined when there is none that holds together. */
-export function locate(memory: PhysicalMemory, hints: LocateHints): Located | undefined {
-  const text = hints.notes?.vmcoreinfo
-  const told = text === undefined ? undefined : fromVmcoreinfo(memory, text, hints)
-  if (told !== undefined) return told
-  const searcher = new Searcher(memory, hints)
-  const first = imageRanges(memory, hints.notes?.cpus ?? [])
-  return searcher.search(first) ?? searcher.search(without(memory, first)) ?? searcher.idle
-}
-
-/** Looks through ranges of memory for either kind of start. */
-class Searcher {
+/** Looks for a kernel: at what notes and registers tell, then at whatever windows of memory it is shown. */
+export class KernelSearch {
   readonly #memory: PhysicalMemory
   readonly #hints: LocateHints
   readonly #budget = new Budget()
   readonly #tried = new Set<string>()
-  /** A kernel that holds together, but that no processor runs: an earlier boot's, as far as registers tell. */
-  idle: Located | undefined
+  /** Where the processors' registers say that the kernel is. */
+  readonly #near: readonly MemoryRun[]
+  #idle: Located | undefined
 
   constructor(memory: PhysicalMemory, hints: LocateHints) {
     this.#memory = memory
     this.#hints = hints
+    this.#near = imageRanges(memory, hints.notes?.cpus ?? [])
+  }
+
+  /** What costs no search of all memory. */
+  atOnce(): Located | undefined {
+    const text = this.#hints.notes?.vmcoreinfo
+    const told = text === undefined ? undefined : fromVmcoreinfo(this.#memory, text, this.#hints)
+    return told ?? this.search(this.#near)
+  }
+
+  /** All of memory that `atOnce` did not look at. */
+  get rest(): readonly MemoryRun[] {
+    return without(this.#memory, this.#near)
+  }
+
+  /** A kernel that holds together, but that no processor runs: an earlier boot's, as far as registers tell. */
+  get idle(): Located | undefined {
+    return this.#idle
   }
 
   search(ranges: readonly MemoryRun[]): Located | undefined {
@@ -40,10 +49,7 @@ class Searcher {
     sweep(
       this.#memory,
       (bytes, gpa) => {
-        const hits = findNeedles(bytes, gpa)
-        // from here on `bytes` may be overwritten
-        for (const at of hits.vmcoreinfo) found ??= this.#running(this.#tryText(gpa + at))
-        for (const at of hits.kallsyms) found ??= this.#running(this.#tryTokens(gpa + at))
+        found = this.look(bytes, gpa)()
         return found !== undefined
       },
       { overlap: NEEDLE_OVERLAP, ranges },
@@ -51,12 +57,23 @@ class Searcher {
     return found
   }
 
+  /** Looks through a window, which should share `NEEDLE_OVERLAP` bytes with the next. What that gives tries what was seen: `bytes` may then be overwritten. */
+  look(bytes: Buffer, gpa: number): () => Located | undefined {
+    const hits = findNeedles(bytes, gpa)
+    return () => {
+      let found: Located | undefined
+      for (const at of hits.vmcoreinfo) found ??= this.#running(this.#tryText(gpa + at))
+      for (const at of hits.kallsyms) found ??= this.#running(this.#tryTokens(gpa + at))
+      return found
+    }
+  }
+
   #running(located: Located | undefined): Located | undefined {
     if (located === undefined) return undefined
     const cpus = this.#hints.notes?.cpus ?? []
     const text = textOf(located)
     if (text === undefined || isRunning(this.#memory, located.candidate, text, cpus)) return located
-    this.idle ??= located
+    this.#idle ??= located
     return undefined
   }
 

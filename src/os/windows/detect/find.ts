@@ -53,10 +53,12 @@ const MAX_BLOCKS = 16
 /** Page directories of PAE whose top table is looked for. */
 const MAX_PAE = 64
 const MAX_HITS_A_WINDOW = 1024
+/** Bytes that windows should share, so that none of it is lost at a joint. */
+export const WINDOWS_OVERLAP = SYSTEM_BEFORE
 
 /** What the low stub and registers tell, and the tables low in memory: no search worth the name. Undefined when none of them leads to a kernel. */
 export function findWindowsAtOnce(memory: PhysicalMemory, hints: WindowsHints): OpenedWindows | undefined {
-  const search = new Search(memory, hints)
+  const search = new WindowsSearch(memory, hints)
   for (const candidate of lowStubs(memory, hints)) {
     const found = search.attempt(candidate, true)
     if (found !== undefined) return found
@@ -71,7 +73,8 @@ export function findWindowsAtOnce(memory: PhysicalMemory, hints: WindowsHints): 
 
 /** One pass over memory; undefined when no kernel is found. Never throws for what stands in memory. */
 export function findWindows(memory: PhysicalMemory, hints: WindowsHints): OpenedWindows | undefined {
-  return new Search(memory, hints).sweep()
+  const search = new WindowsSearch(memory, hints)
+  return search.sweepRuns(memory.runs) ?? search.afterwards()
 }
 
 function wanted({ ways }: WindowsHints, way: FindingWay): boolean {
@@ -88,7 +91,7 @@ function* lowStubs(memory: PhysicalMemory, hints: WindowsHints): Generator<Candi
 }
 
 /** Tries candidates, each table once. */
-class Search {
+export class WindowsSearch {
   readonly #memory: PhysicalMemory
   readonly #hints: WindowsHints
   readonly #budget = new Budget()
@@ -181,8 +184,9 @@ class Search {
     return one?.kind === 'mapped' && other?.kind === 'mapped' && one.gpa === other.gpa
   }
 
-  sweep(): OpenedWindows | undefined {
-    return this.sweepRuns(this.#memory.runs) ?? this.#sweepPae() ?? this.#sweepLinks() ?? this.#tryDoubtful()
+  /** What is left to try when all of memory was shown. */
+  afterwards(): OpenedWindows | undefined {
+    return this.#sweepPae() ?? this.#sweepLinks() ?? this.#tryDoubtful()
   }
 
   /** Tries what looks like a table, a processor's block or System in these ranges. */
@@ -191,15 +195,24 @@ class Search {
     sweep(
       this.#memory,
       (bytes, gpa) => {
-        for (const candidate of this.#shapes(bytes, gpa)) found ??= this.attempt(candidate)
+        found = this.look(bytes, gpa)()
         return found !== undefined
       },
-      { overlap: SYSTEM_BEFORE, ranges },
+      { overlap: WINDOWS_OVERLAP, ranges },
     )
     return found
   }
 
-  /** All candidates of a window: `bytes` may be overwritten once one is tried. */
+  /** Looks through a window, which should share `WINDOWS_OVERLAP` bytes with the next. What that gives tries what was seen: `bytes` may then be overwritten. */
+  look(bytes: Buffer, gpa: number): () => OpenedWindows | undefined {
+    const candidates = this.#shapes(bytes, gpa)
+    return () => {
+      let found: OpenedWindows | undefined
+      for (const candidate of candidates) found ??= this.attempt(candidate)
+      return found
+    }
+  }
+
   #shapes(bytes: Buffer, gpa: number): Candidate[] {
     const found: Candidate[] = []
     const selfMaps = wanted(this.#hints, 'self-map')

@@ -117,8 +117,10 @@ export function kpcr32At(memory: PhysicalMemory, page: Buffer): Candidate[] {
   })
 }
 
-/** `System` as it stands in EPROCESS.ImageFileName. */
-export const SYSTEM_NAME = Buffer.from('System\0\0\0\0\0\0\0\0\0', 'latin1')
+/** `System` as EPROCESS.ImageFileName starts with it; longer needles take Node's other, slower way of searching. */
+export const SYSTEM_NAME = Buffer.from('System\0', 'latin1')
+/** The member's other bytes. */
+const SYSTEM_REST = Buffer.alloc(8)
 const SYSTEM_PID = 4
 
 /** What is read before and behind the name. */
@@ -133,6 +135,8 @@ const LAYOUTS = [
 /** The System process around its name at `at`: its process id and top table stand where some build has them. */
 export function systemProcessAt(memory: PhysicalMemory, bytes: Buffer, at: number): Candidate[] {
   const found: Candidate[] = []
+  const rest = at + SYSTEM_NAME.length
+  if (!bytes.subarray(rest, rest + SYSTEM_REST.length).equals(SYSTEM_REST)) return found
   for (const { machine, UniqueProcessId, ImageFileName } of LAYOUTS) {
     const start = at - ImageFileName
     if (start < 0) continue
