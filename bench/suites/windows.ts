@@ -52,7 +52,9 @@ async function ps(bench: Bench, name: string, path: string): Promise<void> {
     },
   })
   try {
-    const sides = [side('cold', () => `cold-${count++}`), side('cached', () => 'kept')]
+    // what no program in Node can do without
+    const node = { name: 'node alone', run: () => execute([process.execPath, '-e', '0']) }
+    const sides = [side('cold', () => `cold-${count++}`), side('cached', () => 'kept'), node]
     const samples = await alternate(sides, bench.rounds)
     const measures = samples.map(({ name, seconds }) => ({ name, unit: 's', values: seconds }) as const)
     const [cold, cached] = measures.map(({ values }) => median(values))
