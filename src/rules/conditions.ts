@@ -22,10 +22,15 @@ export interface EvaluateOptions {
 export class Conditions {
   readonly #rules: readonly Rule[]
   readonly #runs: readonly (Run | undefined)[]
+  readonly #wanted: (rule: Rule) => boolean
 
-  constructor({ rules }: RuleSet) {
+  /** `wanted`: of each rule 1 where it may hold and somebody asks; the others count as not holding. */
+  constructor({ rules }: RuleSet, wanted?: Uint8Array) {
     this.#rules = rules
-    this.#runs = rules.map(rule => (rule.needsYaraX.length > 0 ? undefined : compileCondition(rule)))
+    this.#wanted = ({ index }) => wanted === undefined || wanted[index] === 1
+    this.#runs = rules.map(rule =>
+      rule.needsYaraX.length > 0 || !this.#wanted(rule) ? undefined : compileCondition(rule),
+    )
   }
 
   /** Which rules hold. A rule that takes too many steps does not, and is told. */
@@ -52,6 +57,7 @@ export class Conditions {
 
   /** Undefined where the rule has taken too many steps. */
   #evaluateRule(rule: Rule, state: EvaluationState, { foreign }: EvaluateOptions): boolean | undefined {
+    if (!this.#wanted(rule)) return false
     const run = this.#runs[rule.index]
     if (run === undefined) return foreign?.(rule) ?? false
     try {

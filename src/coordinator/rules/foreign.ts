@@ -3,12 +3,15 @@
  * which their strings were found. That is not what YARA says of the whole; so they are told of, once.
  */
 
+import type { MemoryRun } from '../../core/memory.js'
 import { loadYara, type YaraEngine, type YaraRules } from '../../patterns/yara-runtime.js'
 import type { Rule } from '../../rules/ast.js'
+import { GuardChecks } from '../../rules/guard-checks.js'
+import { type Guards, NO_GUARD } from '../../rules/guards.js'
 import type { External } from '../../rules/scope.js'
+import { regionAt, regionSpace } from './regions.js'
 import type { RuleMemory } from './rule-memory.js'
 
-const REGION_BYTES = 16 << 20
 /** Regions of one space that one rule is evaluated in. */
 const MAX_REGIONS = 256
 const TIMEOUT_MS = 60_000
@@ -27,25 +30,39 @@ export class ForeignRules implements Disposable {
   >()
   /** Rules that could not be evaluated at all. */
   readonly failed = new Set<Rule>()
+  readonly #guards: Guards
+  readonly #checks: GuardChecks
 
-  constructor(externals: Readonly<Record<string, External>>) {
+  constructor(externals: Readonly<Record<string, External>>, guards: Guards) {
     this.#externals = externals
+    this.#guards = guards
+    this.#checks = new GuardChecks(guards)
   }
 
   /** Whether a rule holds in some region of a space that holds one of its strings. */
   holds(rule: Rule, space: RuleMemory): boolean {
-    const regions = new Set<number>()
+    const regions = this.#regionsOf(rule, space)
+    if (regions.length === 0) return false
+    const engine = this.#engineOf(rule)
+    if (engine === undefined) return false
+    return regions.some(({ gpa, length }) => this.#holdsIn(rule, engine, space.peek(gpa, length)))
+  }
+
+  /** Where a string of the rule is, and what the rule asks for besides strings holds. */
+  #regionsOf(rule: Rule, space: RuleMemory): MemoryRun[] {
+    const regions = new Map<number, MemoryRun>()
     for (const { id } of rule.strings) {
       const columns = space.columns(id)
       for (let i = 0; i < (columns?.count ?? 0) && regions.size < MAX_REGIONS; i++) {
-        const address = columns?.offsetAt(i) ?? 0
-        regions.add(Math.max(space.runStart(address), address - (address % REGION_BYTES)))
+        const run = space.runAt(columns?.offsetAt(i) ?? 0)
+        if (run === undefined) continue
+        const region = regionAt(run, columns?.offsetAt(i) ?? 0)
+        regions.set(region.gpa, region)
       }
     }
-    if (regions.size === 0) return false
-    const engine = this.#engineOf(rule)
-    if (engine === undefined) return false
-    return [...regions].some(region => this.#holdsIn(rule, engine, space.peek(region, REGION_BYTES)))
+    const guard = this.#guards.guard[rule.index] ?? NO_GUARD
+    if (guard === NO_GUARD) return [...regions.values()]
+    return [...regions.values()].filter(region => this.#checks.mayHold(guard, regionSpace(space, region)))
   }
 
   #holdsIn(rule: Rule, engine: YaraEngine, bytes: Uint8Array): boolean {

@@ -1,17 +1,20 @@
-/** Opens the rules of a scan: out of the cache, or compiled; the tables that workers search by, and who evaluates what they find. */
+/** Opens the rules of a scan: out of the cache, or compiled; which of them can hold, the tables that workers search by, and who evaluates what they find. */
 import { describeMatcher } from '../../patterns/compile.js'
 import { compileStrings } from '../../patterns/compile-strings.js'
 import type { RuleSet } from '../../rules/ast.js'
 import { compileRules } from '../../rules/compile.js'
+import { type Guards, guardsOf, withoutRest } from '../../rules/guards.js'
 import { PLAN_VERSION } from '../../rules/search/plan.js'
 import type { StringTables } from '../../rules/search/tables.js'
-import type { PatternSpec } from '../../scan/pattern-spec.js'
+import type { MatcherChoice, PatternSpec } from '../../scan/pattern-spec.js'
 import { cacheFolder } from '../cache-folder.js'
-import type { ScanRequest } from '../request.js'
+import { type ScanRequest, spaceOf } from '../request.js'
 import type { Target } from '../target.js'
 import { VERSION } from '../version.js'
-import { cacheKey, RuleCache } from './rule-cache.js'
+import { cacheKey, type KeptStrings, RuleCache } from './rule-cache.js'
+import { imageSpace } from './rule-memory.js'
 import { RuleSide } from './rule-side.js'
+import { rulesForImage, rulesForSpaces } from './wanted-rules.js'
 
 type RuleSpec = Extract<PatternSpec, { kind: 'yara' }>
 
@@ -27,31 +30,76 @@ export interface OpenedRules {
 export function openRules(target: Target, specs: readonly RuleSpec[], request: ScanRequest): OpenedRules {
   const { externals = {}, matcher = 'auto', contextBytes = 0 } = request
   const cache = new RuleCache(cacheFolder())
-  const key = cacheKey([
-    VERSION,
-    PLAN_VERSION,
-    describeMatcher(matcher),
-    matcher,
-    process.cwd(),
-    specs,
-    externals,
-  ])
-  const kept = cache.read(key)
+  const versions = [VERSION, PLAN_VERSION, describeMatcher(matcher), matcher]
+  const key = cacheKey([versions, process.cwd(), specs, externals])
+  const rules = new CompiledRules(specs, externals, cache, key)
+  const { guards } = rules
+  const wanted = isImage(target, request)
+    ? rulesForImage(guards, imageSpace(target.memory, target.runs, false))
+    : rulesForSpaces(guards)
+  const stringsKey = cacheKey([key, Buffer.from(wanted).toString('base64')])
+  const { tables, ruleSet } =
+    cache.readStrings(stringsKey) ?? planned(rules, wanted, matcher, cache, stringsKey)
   const folded = target.space === 'virtual'
-  const sideOf = (ruleSet: () => RuleSet, tables: StringTables): OpenedRules => ({
-    tables,
-    side: new RuleSide(target, folded, { ruleSet, externals, tables }, contextBytes),
-  })
-  if (kept !== undefined) return sideOf(kept.ruleSet, kept.tables)
-  const ruleSet = compileRules(specs.map(textOf), { externals })
-  const strings = ruleSet.rules.flatMap(rule => rule.strings)
+  const searched = { ruleSet, guards, wanted, externals, tables }
+  return { tables, side: new RuleSide(target, folded, searched, contextBytes) }
+}
+
+/** Plans the search of the rules that can hold. */
+function planned(
+  rules: CompiledRules,
+  wanted: Uint8Array,
+  matcher: MatcherChoice,
+  cache: RuleCache,
+  key: string,
+): KeptStrings {
+  const ruleSet = withoutRest(rules.ruleSet, wanted)
+  const strings = rules.ruleSet.rules.flatMap(rule => (wanted[rule.index] === 1 ? rule.strings : []))
   const tables = compileStrings(strings, matcher)
-  const given = new Set(specs.map(({ path }) => path))
-  const included = ruleSet.sources.flatMap(({ path }) =>
-    path === undefined || given.has(path) ? [] : [path],
-  )
-  cache.write(key, ruleSet, tables, [...new Set(included)])
-  return sideOf(() => ruleSet, tables)
+  cache.writeStrings(key, tables, ruleSet)
+  return { tables, ruleSet: () => ruleSet }
+}
+
+/** Rules as they were compiled, now or before. */
+class CompiledRules {
+  readonly #compile: () => RuleSet
+  readonly #cache: RuleCache
+  readonly #key: string
+  #ruleSet: RuleSet | undefined
+  readonly guards: Guards
+
+  constructor(
+    specs: readonly RuleSpec[],
+    externals: NonNullable<ScanRequest['externals']>,
+    cache: RuleCache,
+    key: string,
+  ) {
+    this.#cache = cache
+    this.#key = key
+    this.#compile = () => compileRules(specs.map(textOf), { externals })
+    this.guards = cache.readGuards(key) ?? this.#new(specs)
+  }
+
+  #new(specs: readonly RuleSpec[]): Guards {
+    this.#ruleSet = this.#compile()
+    const guards = guardsOf(this.#ruleSet)
+    const given = new Set(specs.map(({ path }) => path))
+    const included = this.#ruleSet.sources.flatMap(({ path }) =>
+      path === undefined || given.has(path) ? [] : [path],
+    )
+    this.#cache.writeRules(this.#key, guards, this.#ruleSet, [...new Set(included)])
+    return guards
+  }
+
+  get ruleSet(): RuleSet {
+    this.#ruleSet ??= this.#cache.readRules(this.#key) ?? this.#compile()
+    return this.#ruleSet
+  }
+}
+
+/** Rules are evaluated over physical memory as a whole, which has a beginning and a size. */
+function isImage(target: Target, request: ScanRequest): boolean {
+  return target.space === 'physical' && spaceOf(target, request) === 'physical'
 }
 
 function textOf({ source, path, namespace }: RuleSpec): {

@@ -16,16 +16,16 @@ import {
 import { join } from 'node:path'
 import { deserialize, serialize } from 'node:v8'
 import type { RuleSet } from '../../rules/ast.js'
+import type { Guards } from '../../rules/guards.js'
 import type { StringTables } from '../../rules/search/tables.js'
 import { inSharedMemory, outOfSharedMemory } from './shared-columns.js'
 
 /** Changes when what is kept, or how it is made, changes. */
-const FORMAT = 'vmsift rules 1'
+const FORMAT = 'vmsift rules 2'
 const MAX_BYTES = 512 << 20
-/** Files that are kept; the oldest go first. */
+/** Files of each kind that are kept; the oldest go first. */
 const MAX_FILES = 8
-const SUFFIX = '.rules'
-const NAME = /^[0-9a-f]{64}\.rules$/
+const NAME = /^[0-9a-f]{64}\.(guards|rules|strings)$/
 const DIGEST_BYTES = 32
 /** Digest of the rest, length of the head, length of the tables. */
 const HEAD_AT = DIGEST_BYTES + 8
@@ -34,7 +34,13 @@ interface Head {
   readonly included: readonly { readonly path: string; readonly digest: string }[]
 }
 
-export interface KeptRules {
+/**
+ * `guards`: what tells which rules can hold. `rules`: all that was compiled. `strings`: the tables of those that are searched, and what it
+ * takes to evaluate them.
+ */
+type Kind = 'guards' | 'rules' | 'strings'
+
+export interface KeptStrings {
   readonly tables: StringTables
   /** Decoded when it is called. */
   readonly ruleSet: () => RuleSet
@@ -49,32 +55,60 @@ export class RuleCache {
   }
 
   /** What was kept under a key (64 hex digits), if nothing that went into it has changed. */
-  read(key: string): KeptRules | undefined {
+  readGuards(key: string): Guards | undefined {
+    const kept = this.#read(key, 'guards')
+    return kept && (deserialize(kept.first) as Guards)
+  }
+
+  readRules(key: string): RuleSet | undefined {
+    const kept = this.#read(key, 'rules')
+    return kept && (deserialize(kept.first) as RuleSet)
+  }
+
+  readStrings(key: string): KeptStrings | undefined {
+    const kept = this.#read(key, 'strings')
+    return (
+      kept && {
+        tables: inSharedMemory(deserialize(kept.first)) as StringTables,
+        ruleSet: () => deserialize(kept.second) as RuleSet,
+      }
+    )
+  }
+
+  /** `included`: files that went into it, besides those in the key. */
+  writeRules(key: string, guards: Guards, ruleSet: RuleSet, included: readonly string[]): void {
+    this.#write(key, 'guards', included, [serialize(guards)])
+    this.#write(key, 'rules', included, [serialize(ruleSet)])
+  }
+
+  writeStrings(key: string, tables: StringTables, ruleSet: RuleSet): void {
+    this.#write(key, 'strings', [], [serialize(outOfSharedMemory(tables)), serialize(ruleSet)])
+  }
+
+  #read(key: string, kind: Kind): { readonly first: Buffer; readonly second: Buffer } | undefined {
     const folder = this.#folder
     if (folder === undefined) return undefined
     try {
-      const path = join(folder, key + SUFFIX)
+      const path = join(folder, `${key}.${kind}`)
       const stat = statSync(path)
       if (!stat.isFile() || stat.size > MAX_BYTES) return undefined
       const bytes = readFileSync(path)
       if (!digest(bytes.subarray(DIGEST_BYTES)).equals(bytes.subarray(0, DIGEST_BYTES))) return undefined
       const headEnd = HEAD_AT + bytes.readUInt32LE(DIGEST_BYTES)
-      const tablesEnd = headEnd + bytes.readUInt32LE(DIGEST_BYTES + 4)
+      const firstEnd = headEnd + bytes.readUInt32LE(DIGEST_BYTES + 4)
       const head = JSON.parse(bytes.toString('utf8', HEAD_AT, headEnd)) as Head
-      if (!head.included.every(file => digest(readFileSync(file.path)).toString('hex') === file.digest))
-        return undefined
-      return {
-        tables: inSharedMemory(deserialize(bytes.subarray(headEnd, tablesEnd))) as StringTables,
-        ruleSet: () => deserialize(bytes.subarray(tablesEnd)) as RuleSet,
-      }
+      const same = head.included.every(
+        file => digest(readFileSync(file.path)).toString('hex') === file.digest,
+      )
+      return same ? { first: bytes.subarray(headEnd, firstEnd), second: bytes.subarray(firstEnd) } : undefined
     } catch {
       // not there, not readable, not whole: rules are compiled anew
       return undefined
     }
   }
 
-  /** Keeps rules: written beside and renamed, so that nobody reads half of them. `included`: files besides those in the key. */
-  write(key: string, ruleSet: RuleSet, tables: StringTables, included: readonly string[]): void {
+  /** Written beside and renamed, so that nobody reads half of it. */
+  #write(key: string, kind: Kind, included: readonly string[], parts: readonly Buffer[]): void {
     const folder = this.#folder
     if (folder === undefined) return
     const beside = join(folder, `${key}.${process.pid}.tmp`)
@@ -82,20 +116,16 @@ export class RuleCache {
       const head: Head = {
         included: included.map(path => ({ path, digest: digest(readFileSync(path)).toString('hex') })),
       }
-      const parts = [
-        Buffer.from(JSON.stringify(head)),
-        serialize(outOfSharedMemory(tables)),
-        serialize(ruleSet),
-      ]
+      const headBytes = Buffer.from(JSON.stringify(head))
       const lengths = Buffer.alloc(8)
-      lengths.writeUInt32LE(parts[0]?.length ?? 0, 0)
-      lengths.writeUInt32LE(parts[1]?.length ?? 0, 4)
-      const rest = Buffer.concat([lengths, ...parts])
+      lengths.writeUInt32LE(headBytes.length, 0)
+      lengths.writeUInt32LE(parts[0]?.length ?? 0, 4)
+      const rest = Buffer.concat([lengths, headBytes, ...parts])
       if (rest.length > MAX_BYTES) return
       mkdirSync(folder, { recursive: true, mode: 0o700 })
       writeFileSync(beside, Buffer.concat([digest(rest), rest]), { mode: 0o600, flag: 'wx' })
-      renameSync(beside, join(folder, key + SUFFIX))
-      this.#prune(folder)
+      renameSync(beside, join(folder, `${key}.${kind}`))
+      this.#prune(folder, kind)
     } catch {
       // it would only have saved time
       try {
@@ -106,9 +136,9 @@ export class RuleCache {
     }
   }
 
-  #prune(folder: string): void {
+  #prune(folder: string, kind: Kind): void {
     const aged = readdirSync(folder)
-      .filter(name => NAME.test(name))
+      .filter(name => NAME.test(name) && name.endsWith(`.${kind}`))
       .map(name => ({ name, time: statSync(join(folder, name)).mtimeMs }))
       .sort((a, b) => b.time - a.time)
     for (const { name } of aged.slice(MAX_FILES)) unlinkSync(join(folder, name))

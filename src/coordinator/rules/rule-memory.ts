@@ -32,7 +32,7 @@ export interface Offsets {
 
 export class RuleMemory implements RuleSpace {
   readonly #memory: PhysicalMemory
-  readonly #runs: readonly MemoryRun[]
+  readonly runs: readonly MemoryRun[]
   readonly #offsets: Offsets
   #strings: ReadonlyMap<number, OffsetColumns> = new Map()
   /** What was fetched last, at the beginning of `#room`. */
@@ -42,7 +42,7 @@ export class RuleMemory implements RuleSpace {
 
   constructor(memory: PhysicalMemory, runs: readonly MemoryRun[], offsets: Offsets) {
     this.#memory = memory
-    this.#runs = runs
+    this.runs = runs
     this.#offsets = offsets
   }
 
@@ -90,7 +90,7 @@ export class RuleMemory implements RuleSpace {
   peek(address: number, length: number): Uint8Array {
     const into = address - this.#fetchedAt
     if (into >= 0 && into + length <= this.#fetched.length) return this.#fetched.subarray(into, into + length)
-    const run = this.#runs[findRun(this.#runs, address)]
+    const run = this.runs[findRun(this.runs, address)]
     if (run === undefined) return NO_BYTES
     const end = run.gpa + run.length
     const wanted = Math.min(length, end - address)
@@ -110,14 +110,19 @@ export class RuleMemory implements RuleSpace {
     this.#fetchedAt = address
   }
 
+  /** The run that holds an address. */
+  runAt(address: number): MemoryRun | undefined {
+    return this.runs[findRun(this.runs, address)]
+  }
+
   /** Where the run that holds an address begins. */
   runStart(address: number): number {
-    return this.#runs[findRun(this.#runs, address)]?.gpa ?? address
+    return this.runs[findRun(this.runs, address)]?.gpa ?? address
   }
 
   /** Where the run that holds an address ends. */
   runEnd(address: number): number {
-    const run = this.#runs[findRun(this.#runs, address)]
+    const run = this.runs[findRun(this.runs, address)]
     return run === undefined ? address : run.gpa + run.length
   }
 }

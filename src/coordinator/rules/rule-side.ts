@@ -2,6 +2,7 @@
 import type { PhysicalMemory } from '../../core/memory.js'
 import type { RuleSet } from '../../rules/ast.js'
 import { Conditions } from '../../rules/conditions.js'
+import type { Guards } from '../../rules/guards.js'
 import type { External } from '../../rules/scope.js'
 import { Gathered } from '../../rules/search/gather.js'
 import type { StringTables } from '../../rules/search/tables.js'
@@ -21,6 +22,9 @@ const FEW_NAMES = 3
 export interface SearchedRules {
   /** Decoded, the first time, when it is called: that is not to delay the search. */
   readonly ruleSet: () => RuleSet
+  readonly guards: Guards
+  /** By rule: 1 where it can hold and is evaluated. */
+  readonly wanted: Uint8Array
   readonly externals: Readonly<Record<string, External>>
   readonly tables: StringTables
 }
@@ -83,7 +87,7 @@ export class RuleSide {
   prepare(): { readonly ruleSet: RuleSet; readonly conditions: Conditions } {
     if (this.#prepared === undefined) {
       const ruleSet = this.#rules.ruleSet()
-      this.#prepared = { ruleSet, conditions: new Conditions(ruleSet) }
+      this.#prepared = { ruleSet, conditions: new Conditions(ruleSet, this.#rules.wanted) }
     }
     return this.#prepared
   }
@@ -102,7 +106,7 @@ export class RuleSide {
   /** Evaluates all rules in each space; a rule that holds comes before its matches. */
   *findings(): Generator<RuleFinding> {
     const { ruleSet, conditions } = this.prepare()
-    using foreign = new ForeignRules(this.#rules.externals)
+    using foreign = new ForeignRules(this.#rules.externals, this.#rules.guards)
     for (const { gathered, space: open, start } of this.#scopes) {
       const space = open()
       const strings = gathered.finish(address => space.runEnd(address))

@@ -15,7 +15,7 @@ export type Compile = (node: Expression) => Run
 type Node<Kind extends Expression['kind']> = Expression & { readonly kind: Kind }
 
 /** A rule's condition, ready to be evaluated. */
-export function compileCondition(rule: Rule): Run {
+export function compileCondition(rule: Pick<Rule, 'strings' | 'condition'>): Run {
   const ids = rule.strings.map(({ id }) => id)
   const compile: Compile = node => compileNode(node, compile, ids)
   return compile(rule.condition)

@@ -1,0 +1,45 @@
+/** Evaluates guards in spaces, or in what is known of them. */
+import { compileCondition } from './evaluate/compile.js'
+import { EvaluationState, isTrue, type Run } from './evaluate/state.js'
+import type { Guards } from './guards.js'
+import type { RuleSpace } from './space.js'
+
+/** What a guard may look at; `read` returns undefined where it can't be told what stands there. */
+export interface GuardSpace {
+  readonly filesize: bigint | undefined
+  read(offset: bigint, length: number): Uint8Array | undefined
+}
+
+/** Thrown by a read that has no answer. */
+class NotKnown extends Error {}
+
+export class GuardChecks {
+  readonly #conditions: Guards['conditions']
+  readonly #runs: (Run | undefined)[] = []
+
+  constructor({ conditions }: Guards) {
+    this.#conditions = conditions
+  }
+
+  /** Whether a guard holds, or that is not known. */
+  mayHold(condition: number, space: GuardSpace): boolean {
+    const expression = this.#conditions[condition]
+    if (expression === undefined) return true
+    this.#runs[condition] ??= compileCondition({ strings: [], condition: expression })
+    const known: RuleSpace = {
+      filesize: space.filesize,
+      matches: () => undefined,
+      read: (offset, length) => {
+        const bytes = space.read(offset, length)
+        if (bytes === undefined) throw new NotKnown()
+        return bytes
+      },
+    }
+    try {
+      return isTrue(this.#runs[condition](new EvaluationState(known, 0, 0)))
+    } catch (error) {
+      if (error instanceof NotKnown) return true
+      throw error
+    }
+  }
+}
