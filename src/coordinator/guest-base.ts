@@ -1,7 +1,10 @@
 /** Where the memory of a raw image starts, when its guest tells: arm64 machines have RAM at 0x40000000 and elsewhere. */
 import { findRun } from '../core/runs.js'
+import { cacheFolder } from './cache-folder.js'
+import { DetectionCache } from './detection-cache.js'
 import type { GuestOptions } from './guest.js'
 import { openTarget, type Target, type TargetOptions } from './target.js'
+import { VERSION } from './version.js'
 
 /**
  * Pages that are looked at, half of them in the first GiB, where kernels lie. One in a hundred holds code at the least; more pages would
@@ -14,6 +17,8 @@ const LOW_BYTES = 2 ** 30
 const RET = 0xd65f_03c0
 /** Of these in one page, to be code and not chance. */
 const ENOUGH = 2
+/** Kept of an image in which no guest was found. */
+const NO_GUEST = 'no guest'
 
 /**
  * Opens an image where its guest says that it lies: as `openTarget`, but a raw image without `base` whose arm64 guest is recognised with
@@ -33,9 +38,14 @@ export async function openTargetAtGuestBase(
 }
 
 async function guestBase(target: Target, options: GuestOptions): Promise<number> {
+  const cache = options.cache ?? new DetectionCache(cacheFolder())
+  const identity = target.identity([VERSION, NO_GUEST])
+  // an image that holds arm64 programs, and is none of such a machine: searched once
+  if (identity !== undefined && cache.read(identity) === NO_GUEST) return 0
   // loaded when needed: most images are looked at only
   const { openGuest } = await import('./guest.js')
   using guest = await openGuest(target, { ...options, openBase: true })
+  if (guest === undefined && identity !== undefined) cache.write(identity, NO_GUEST)
   return guest?.base ?? 0
 }
 
