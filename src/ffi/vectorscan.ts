@@ -6,6 +6,7 @@
  * Source of constants and signatures: hs_common.h, hs_compile.h, hs_runtime.h of Vectorscan 5.4.
  */
 import { VmsiftError } from '../core/errors.js'
+import { HitBuffer } from './hit-buffer.js'
 import { type Koffi, tryKoffi } from './koffi.js'
 
 const HS_SUCCESS = 0
@@ -13,7 +14,6 @@ const HS_SCAN_TERMINATED = -3
 const HS_COMPILER_ERROR = -4
 const HS_MODE_BLOCK = 1
 const HS_FLAG_DOTALL = 2
-const FIRST_CAPACITY = 1 << 12
 
 const NAMES = [
   'libhs.so.5',
@@ -137,21 +137,13 @@ export function openDatabase(serialized: SharedArrayBuffer, longestBytes: number
 const TAIL_BYTES = 128
 
 class Database implements VectorscanDatabase {
-  ids = new Uint32Array(FIRST_CAPACITY)
-  ends = new Uint32Array(FIRST_CAPACITY)
-  count = 0
   readonly #hs: Binding
   readonly #database: bigint
   readonly #scratch: bigint
-  readonly #handler: bigint
+  readonly #hits: HitBuffer
   readonly #longestBytes: number
   /** The last bytes of what is scanned, and zeros. */
   #tail = new Uint8Array(0)
-  /** Added to the ends that the library tells; of the sums, those in `#above` < end ≤ `#upTo` count. */
-  #base = 0
-  #above = 0
-  #upTo = 0
-  #maxHits = 0
   #disposed = false
 
   constructor(hs: Binding, serialized: SharedArrayBuffer, longestBytes: number) {
@@ -166,50 +158,57 @@ class Database implements VectorscanDatabase {
     if (code !== HS_SUCCESS) hs.freeDatabase(this.#database)
     check(code, 'hs_alloc_scratch')
     this.#scratch = scratch[0] ?? 0n
-    this.#handler = hs.koffi.register((id: number, _from: number, to: number) => {
-      const end = to + this.#base
-      if (end <= this.#above || end > this.#upTo) return 0
-      const at = this.count
-      if (at === this.ids.length && !this.#grow()) return 1
-      this.ids[at] = id
-      this.ends[at] = end
-      this.count = at + 1
-      return 0
-    }, hs.handlerType)
+    this.#hits = new HitBuffer(hs.koffi, hs.handlerType)
   }
 
-  #grow(): boolean {
-    if (this.count >= this.#maxHits) return false
-    const ids = new Uint32Array(this.ids.length * 2)
-    const ends = new Uint32Array(this.ids.length * 2)
-    ids.set(this.ids)
-    ends.set(this.ends)
-    this.ids = ids
-    this.ends = ends
-    return true
+  get ids(): Uint32Array {
+    return this.#hits.ids
+  }
+
+  get ends(): Uint32Array {
+    return this.#hits.ends
+  }
+
+  get count(): number {
+    return this.#hits.count
   }
 
   scan(bytes: Uint8Array, maxHits: number): boolean {
-    this.count = 0
-    this.#maxHits = maxHits
+    this.#hits.count = 0
     const sure = Math.max(0, bytes.length - TAIL_BYTES)
-    if (sure > 0 && !this.#scanFor(bytes, bytes.length, 0, 0, sure)) return false
+    if (sure > 0 && !this.#scanFor(bytes, bytes.length, maxHits, 0, 0, sure)) return false
     const from = Math.max(0, sure - this.#longestBytes)
     const length = bytes.length - from + TAIL_BYTES
     if (this.#tail.length < length) this.#tail = new Uint8Array(length)
     this.#tail.set(bytes.subarray(from))
     this.#tail.fill(0, bytes.length - from, length)
-    return this.#scanFor(this.#tail, length, from, sure, bytes.length)
+    return this.#scanFor(this.#tail, length, maxHits, from, sure, bytes.length)
   }
 
-  /** One call; `base`, `above` and `upTo` as the fields of these names. */
-  #scanFor(bytes: Uint8Array, length: number, base: number, above: number, upTo: number): boolean {
-    this.#base = base
-    this.#above = above
-    this.#upTo = upTo
-    const code = this.#hs.scan(this.#database, bytes, length, 0, this.#scratch, this.#handler, null)
-    if (code === HS_SCAN_TERMINATED) return false
-    check(code, 'hs_scan')
+  /** One call; adds `base` to the ends that the library tells, and keeps those in `above` < end ≤ `upTo`. */
+  #scanFor(
+    bytes: Uint8Array,
+    length: number,
+    maxHits: number,
+    base: number,
+    above: number,
+    upTo: number,
+  ): boolean {
+    const hits = this.#hits
+    const before = hits.count
+    for (;;) {
+      const { handler, context } = hits.enter()
+      const code = this.#hs.scan(this.#database, bytes, length, 0, this.#scratch, handler, context)
+      hits.leave()
+      if (code !== HS_SCAN_TERMINATED) {
+        check(code, 'hs_scan')
+        break
+      }
+      hits.count = before
+      // from the start again, with more room: it is kept for what follows
+      if (!hits.grow(maxHits)) return false
+    }
+    hits.keep(before, base, above, upTo)
     return true
   }
 
@@ -218,7 +217,7 @@ class Database implements VectorscanDatabase {
     this.#disposed = true
     this.#hs.freeScratch(this.#scratch)
     this.#hs.freeDatabase(this.#database)
-    this.#hs.koffi.unregister(this.#handler)
+    this.#hits[Symbol.dispose]()
   }
 }
 
