@@ -1,5 +1,5 @@
 /** Chooses how each part of a running guest's memory is read, by the best way that is open to this user. */
-import { closeSync, readFileSync, rmSync, statfsSync } from 'node:fs'
+import { closeSync, readFileSync, statfsSync } from 'node:fs'
 import { VmsiftError } from '../core/errors.js'
 import { mergeRuns } from '../core/runs.js'
 import { tryLibc } from '../ffi/libc.js'
@@ -10,7 +10,7 @@ import type { MemorySection } from '../qemu/memory-map.js'
 import { type HostMapping, hostMappings, isShared } from '../qemu/process-maps.js'
 import type { ProcessId } from '../qemu/processes.js'
 import { denialAdvice } from './denial.js'
-import { folderFor } from './monitor-folder.js'
+import { folderFor, removeMonitorFolder } from './monitor-folder.js'
 import { pageBytes } from './page-bytes.js'
 import type { LiveSpec, SourceSpec } from './spec.js'
 
@@ -216,7 +216,7 @@ class PlanBuilder {
 
   close(): void {
     for (const fd of this.#fds.splice(0)) closeSync(fd)
-    if (this.#folder !== undefined) rmSync(this.#folder, { recursive: true, force: true })
+    if (this.#folder !== undefined) removeMonitorFolder(this.#folder)
   }
 }
 

@@ -1,9 +1,10 @@
 /** A folder of ours into which QEMU can write. */
-import { chownSync, existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
+import { chownSync, existsSync, mkdtempSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { executeBlocking } from '../qemu/blocking-qmp.js'
 import type { ProcessId } from '../qemu/processes.js'
+import { removeSharedFolder } from '../qemu/shared-folder.js'
 
 const MEMORY_FOLDER = '/dev/shm'
 const TRIED_BYTES = 16
@@ -31,8 +32,13 @@ export function folderFor(
     // not ours to give, or nothing was written there
     if ((error as NodeJS.ErrnoException).code === undefined) throw error
   }
-  rmSync(folder, { recursive: true, force: true })
+  removeMonitorFolder(folder)
   return undefined
+}
+
+/** Removes it with what QEMU wrote. */
+export function removeMonitorFolder(folder: string): void {
+  removeSharedFolder(folder, (_name, found) => found.isFile())
 }
 
 /** Root lets QEMU's user have it. */

@@ -2,9 +2,10 @@
  * Guest memory through QEMU's monitor, where nothing better is allowed: `pmemsave` into a file of ours, or what `xp` prints where QEMU
  * can't write there. Places are guest physical addresses.
  */
-import { closeSync, openSync } from 'node:fs'
+import { closeSync } from 'node:fs'
 import type { CopyRoom } from '../ffi/process-vm.js'
 import { executeBlocking } from '../qemu/blocking-qmp.js'
+import { openSharedFile } from '../qemu/shared-folder.js'
 import { readFully } from './file-source.js'
 import type { LiveSource } from './live-source.js'
 
@@ -45,7 +46,8 @@ export class MonitorSource implements LiveSource {
 
   #save(path: string, val: number, target: Uint8Array): number {
     if (this.#ask('pmemsave', { val, size: target.length, filename: path }) === undefined) return 0
-    const fd = openSync(path, 'r')
+    const fd = openSharedFile(path)
+    if (fd === undefined) return 0
     try {
       return readFully(fd, target, 0)
     } finally {

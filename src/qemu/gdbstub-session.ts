@@ -1,7 +1,7 @@
 /** A debugger's session with a guest: the stub found or started, and everything put back at the end. */
-import { chown, mkdtemp, rm, rmdir, stat } from 'node:fs/promises'
+import { chown, mkdtemp, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { VmsiftError } from '../core/errors.js'
 import { undoOnExit } from './exit-guard.js'
 import { GdbStub } from './gdbstub.js'
@@ -9,6 +9,7 @@ import type { StubAddress } from './gdbstub-link.js'
 import { findStub, stubBusy } from './gdbstub-server.js'
 import type { Monitor } from './monitor.js'
 import { runState } from './run-state.js'
+import { removeSharedFolder } from './shared-folder.js'
 
 export interface SessionOptions {
   /** QEMU's process, where it is known: its command line and its user say more. */
@@ -121,21 +122,14 @@ async function startStub(monitor: Monitor, pid: number | undefined): Promise<Stu
       },
     )
   } catch (error) {
-    await removeFolder(join(folder, 'gdb'))
+    removeFolder(join(folder, 'gdb'))
     throw error
   }
 }
 
 /** The path may be what QEMU says: nothing but a socket and an empty folder is ever removed. */
-async function removeFolder(path: string): Promise<void> {
-  try {
-    await rm(path, { force: true })
-    await rmdir(dirname(path))
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code
-    // another user's, or not what it looked like: it stays
-    if (code === undefined) throw error
-  }
+function removeFolder(path: string): void {
+  removeSharedFolder(dirname(path), (name, found) => name === basename(path) && found.isSocket())
 }
 
 /** QEMU makes the socket, so the folder must be its user's; only root can give it away. */
@@ -151,7 +145,7 @@ async function stopStub(monitor: Monitor, address: StubAddress): Promise<void> {
   } catch (error) {
     if (!(error instanceof VmsiftError && error.code === 'guest-gone')) throw error
   } finally {
-    if (isOwn(address)) await removeFolder(address.path)
+    if (isOwn(address)) removeFolder(address.path)
   }
 }
 
