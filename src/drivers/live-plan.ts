@@ -74,6 +74,8 @@ class PlanBuilder {
   readonly #byFile = new Map<string, number>()
   readonly #pieces: Piece[] = []
   #ownSource: number | undefined
+  /** The same, of mappings that show files. */
+  #fileOwnSource: number | undefined
   #folder: string | undefined
   #denied: string | undefined
 
@@ -109,7 +111,7 @@ class PlanBuilder {
           source: shared,
           place: at - mapping.start + mapping.offset,
         })
-      else this.#addPiece({ gpa: gpa + done, length: part, ...this.#own(at, gpa + done) })
+      else this.#addPiece({ gpa: gpa + done, length: part, ...this.#own(at, gpa + done, mapping) })
       done += part
     }
   }
@@ -149,18 +151,26 @@ class PlanBuilder {
   }
 
   /** Where QEMU's own memory at `pointer` is read from; asked for the first time, a byte of it is tried. */
-  #own(pointer: number, gpa: number): { readonly source: number; readonly place: number } {
+  #own(
+    pointer: number,
+    gpa: number,
+    mapping: HostMapping | undefined,
+  ): { readonly source: number; readonly place: number } {
     if (this.#ownSource === undefined) {
       this.#denied = refusal(this.#process, pointer)
       this.#ownSource = this.#sources.push(this.#bestFor(this.#denied)) - 1
     }
-    const source = this.#ownSource
-    return { source, place: this.#sources[source]?.kind === 'process' ? pointer : gpa }
+    const own = this.#sources[this.#ownSource]
+    if (own?.kind !== 'process') return { source: this.#ownSource, place: gpa }
+    if (mapping !== undefined && mapping.inode === 0) return { source: this.#ownSource, place: pointer }
+    // a page of a file that the process has never touched is not zeros: it is what stands in the file
+    this.#fileOwnSource ??= this.#sources.push({ ...own, sparse: false }) - 1
+    return { source: this.#fileOwnSource, place: pointer }
   }
 
   #bestFor(denied: string | undefined): SourceSpec {
     if (denied === undefined && this.#process !== undefined)
-      return { kind: 'process', process: this.#process, sparse: false }
+      return { kind: 'process', process: this.#process, sparse: true }
     if (this.#qmpPath === undefined || this.#write) return { kind: 'none' }
     const turns = newTurns()
     this.#folder = folderFor(this.#process, this.#qmpPath, turns)
@@ -187,7 +197,9 @@ class PlanBuilder {
         detail: { pid: this.#process?.pid },
       })
     const sources = this.#sources.map(source =>
-      source.kind === 'process' ? { ...source, sparse: isSparse(source.process.pid, own) } : source,
+      source.kind === 'process' && source.sparse
+        ? { ...source, sparse: isSparse(source.process.pid, own) }
+        : source,
     )
     const mapped = pieces.reduce(
       (sum, { source, length }) => sum + (isMapped(sources[source]) ? length : 0),
@@ -260,6 +272,12 @@ function columnsOf(pieces: readonly Piece[]): LiveSpec['pieces'] {
 
 /** By the pages that the process has in memory (proc(5), statm). */
 function isSparse(pid: number, bytes: number): boolean {
-  const resident = Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1])
-  return resident * pageBytes() < bytes * SPARSE_BELOW
+  try {
+    const resident = Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1])
+    return resident * pageBytes() < bytes * SPARSE_BELOW
+  } catch (error) {
+    // it has just ended: whoever copies finds out
+    if ((error as NodeJS.ErrnoException).code === undefined) throw error
+    return false
+  }
 }
