@@ -124,12 +124,13 @@ function rangesOf({ program, machine, vga }: QemuCommandLine, bytes: number): Ra
     return [{ gpa: 0x4000_0000, from: 0, length: bytes }]
   if (!/x86_64|i386|kvm/.test(program)) throw unsure(`${program} is not known`)
   const low = Math.min(bytes, lowBytes(type, bytes, machine.get('max-ram-below-4g')))
-  const ranges: Range[] = vga
-    ? [
-        { gpa: 0, from: 0, length: VGA_WINDOW.start },
-        { gpa: VGA_WINDOW.end, from: VGA_WINDOW.end, length: low - VGA_WINDOW.end },
-      ]
-    : [{ gpa: 0, from: 0, length: low }]
+  const ranges: Range[] =
+    vga && type !== 'microvm'
+      ? [
+          { gpa: 0, from: 0, length: VGA_WINDOW.start },
+          { gpa: VGA_WINDOW.end, from: VGA_WINDOW.end, length: low - VGA_WINDOW.end },
+        ]
+      : [{ gpa: 0, from: 0, length: low }]
   if (bytes > low) ranges.push({ gpa: ABOVE_4G, from: low, length: bytes - low })
   return ranges
 }

@@ -56,6 +56,17 @@ describe.skipIf(QEMU === undefined)(
       const commandLine = qemuCommandLine('-machine sun4m -m 64M')
       expect(() => guessSections(commandLine, [])).toThrow('-qmp unix:PATH')
     })
+
+    it('leaves a microvm the memory that a VGA card would hide', () => {
+      const mapping = (start: number, bytes: number, flags: string) => {
+        return { start, end: start + bytes, flags, offset: 0, inode: 0, path: '' }
+      }
+      const bytes = 64 * 2 ** 20
+      const mappings = [mapping(2 ** 40, bytes, 'rw-p'), mapping(2 ** 40 + bytes, 4096, '---p')]
+      expect(guessSections(qemuCommandLine('-machine microvm -m 64M'), mappings)).toEqual([
+        { gpa: 0, length: bytes, pointer: 2 ** 40 },
+      ])
+    })
   },
 )
 
