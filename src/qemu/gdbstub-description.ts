@@ -22,6 +22,7 @@ export interface StubDescription {
 const MAX_FILES = 64
 const MAX_FILE_BYTES = 1 << 20
 const MAX_REGISTERS = 8192
+const MAX_TAG_CHARACTERS = 1024
 /** Widest vector registers there are: 2048 bits of SVE. */
 const MAX_BITS = 2048
 
@@ -36,9 +37,10 @@ export async function readDescription(ask: (packet: string) => Promise<string>):
   let next = 0
   const visit = async (name: string): Promise<void> => {
     if (++files > MAX_FILES) throw broken(`more than ${MAX_FILES} files`)
-    const text = (await readFile(ask, name)).replaceAll(/<!--.*?-->/gs, '')
-    architecture ??= /<architecture>([^<]*)<\/architecture>/.exec(text)?.[1]?.trim()
-    for (const [tag, kind] of text.matchAll(/<(xi:include|reg)\s[^>]*>/g)) {
+    for (const { tag, text } of tagsOf(await readFile(ask, name))) {
+      if (tag === '<architecture>') architecture ??= text.trim()
+      const kind = /^<(xi:include|reg)\s/.exec(tag)?.[1]
+      if (kind === undefined) continue
       const at = attributes(tag)
       if (kind === 'xi:include') {
         const href = at.get('href')
@@ -74,9 +76,25 @@ async function readFile(ask: (packet: string) => Promise<string>, name: string):
   }
 }
 
+/** Tags that are no comments, each with the text behind it; in one pass, whatever the stub sends. */
+function* tagsOf(text: string): Generator<{ readonly tag: string; readonly text: string }> {
+  for (let at = text.indexOf('<'); at >= 0; ) {
+    const close = text.startsWith('<!--', at) ? '-->' : '>'
+    const end = text.indexOf(close, at + 1)
+    if (end < 0) return
+    const next = text.indexOf('<', end)
+    const tag = text.slice(at, end + close.length)
+    if (tag.length <= MAX_TAG_CHARACTERS)
+      yield { tag, text: text.slice(end + close.length, next < 0 ? undefined : next) }
+    at = next
+  }
+}
+
 function attributes(tag: string): Map<string, string> {
   const found = new Map<string, string>()
-  for (const [, name = '', double, single] of tag.matchAll(/([\w:]+)\s*=\s*(?:"([^"]*)"|'([^']*)')/g))
+  for (const [, name = '', double, single] of tag.matchAll(
+    /(?<![\w:])([\w:]+)\s*=\s*(?:"([^"]*)"|'([^']*)')/g,
+  ))
     found.set(name, double ?? single ?? '')
   return found
 }

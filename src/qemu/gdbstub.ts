@@ -28,6 +28,8 @@ const WATCH_TYPE = { w: 2, r: 3, rw: 4 } as const
 /** Bits of `qemu.sstep`: 1 step, 2 without interrupts, 4 without timers. */
 const STEP_WITH_TIMERS = '0x3'
 const STEP_PLAIN = '0x7'
+/** A few milliseconds, unless each answer comes at the last moment: the guest stands still meanwhile. */
+const OPEN_MS = 30_000
 /** An idle Linux sleeps for a few seconds at most. */
 const HALTED_MS = 30_000
 
@@ -68,6 +70,10 @@ export class GdbStub {
    */
   static async open(address: StubAddress, options: LinkOptions = {}): Promise<GdbStub> {
     const link = await GdbLink.connect(address, options)
+    const late = setTimeout(
+      () => link.abandon(`the gdbstub took longer than ${OPEN_MS} ms to be asked what it has`),
+      OPEN_MS,
+    )
     try {
       const offers = await link.ask('qSupported:xmlRegisters=i386,arm;vContSupported+')
       if (offers.includes('QStartNoAckMode+') && (await link.ask('QStartNoAckMode')) === 'OK')
@@ -79,6 +85,8 @@ export class GdbStub {
     } catch (error) {
       link.close()
       throw error
+    } finally {
+      clearTimeout(late)
     }
   }
 
@@ -376,9 +384,10 @@ function littleEndian(digits: string): bigint | undefined {
 async function readThreads(ask: (packet: string) => Promise<string>): Promise<string[]> {
   const threads: string[] = []
   for (let answer = await ask('qfThreadInfo'); answer.startsWith('m'); answer = await ask('qsThreadInfo')) {
-    threads.push(...answer.slice(1).split(','))
-    if (threads.length > MAX_THREADS)
+    const more = answer.slice(1).split(',')
+    if (threads.length + more.length > MAX_THREADS)
       throw new VmsiftError('monitor-failed', `the gdbstub lists more than ${MAX_THREADS} processors`)
+    threads.push(...more)
   }
   if (threads.length === 0) throw new VmsiftError('monitor-failed', 'the gdbstub lists no processor')
   return threads.sort((a, b) => Number.parseInt(a, 16) - Number.parseInt(b, 16))

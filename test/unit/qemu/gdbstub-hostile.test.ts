@@ -108,6 +108,11 @@ describe('a gdbstub that does not behave', () => {
     await expect(open(path)).rejects.toMatchObject({ code: 'monitor-failed' })
   })
 
+  it('is found out when it lists more processors at once than could be', async () => {
+    const path = await listen(behaved({ qfThreadInfo: `m${'1,'.repeat(400_000)}1` }))
+    await expect(open(path)).rejects.toMatchObject({ code: 'monitor-failed' })
+  })
+
   it('has no registers where it answers with an error, or says that they are unknown', async () => {
     const path = await listen(behaved({ g: 'E01', p: 'xxxxxxxxxxxxxxxx' }))
     const stub = await open(path)

@@ -84,6 +84,19 @@ describe("a stub's description", () => {
       await expect(readDescription(ask)).rejects.toMatchObject({ code: 'monitor-failed' })
     })
 
+  const long: Readonly<Record<string, string>> = {
+    'comments that never end': '<!--'.repeat(200_000),
+    'tags that never end': '<reg '.repeat(200_000),
+    'an attribute without end': `<reg ${'a'.repeat(900_000)}>`,
+    'attributes without end': `<reg ${'a '.repeat(500)}>`.repeat(900),
+  }
+  for (const [what, text] of Object.entries(long))
+    it(`is read in a moment for all ${what}`, async () => {
+      const started = performance.now()
+      await readDescription(stub({ 'target.xml': text }, 4000)).catch(() => undefined)
+      expect(performance.now() - started).toBeLessThan(5000)
+    })
+
   it('is refused by name where the stub has none', async () => {
     await expect(readDescription(async () => '')).rejects.toMatchObject({ code: 'not-supported' })
   })
