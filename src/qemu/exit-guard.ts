@@ -42,8 +42,18 @@ function uninstall(): void {
   for (const signal of SIGNALS) process.removeListener(signal, onSignal)
 }
 
+/** The latest first: what was done inside something else is undone inside it. */
+function latestFirst(): Undo[] {
+  return [...held].reverse()
+}
+
 function onExit(): void {
-  for (const undo of held) undo.undoNow()
+  for (const undo of latestFirst()) undo.undoNow()
+}
+
+async function undoAll(): Promise<void> {
+  // one that fails is no reason to leave out the others
+  for (const undo of latestFirst()) await undo.undo().catch(() => undefined)
 }
 
 function onSignal(signal: NodeJS.Signals): void {
@@ -51,8 +61,11 @@ function onSignal(signal: NodeJS.Signals): void {
   // a second signal kills at once; what is not undone by then is tried by nobody
   uninstall()
   const die = (): void => void process.kill(process.pid, signal)
-  const late = setTimeout(die, GRACE_MS)
-  void Promise.allSettled([...held].map(each => each.undo())).then(() => {
+  const late = setTimeout(() => {
+    onExit()
+    die()
+  }, GRACE_MS)
+  void undoAll().then(() => {
     clearTimeout(late)
     die()
   })

@@ -7,7 +7,7 @@ import { undoOnExit } from './exit-guard.js'
 import { GdbStub } from './gdbstub.js'
 import type { StubAddress } from './gdbstub-link.js'
 import { findStub, stubBusy } from './gdbstub-server.js'
-import type { Monitor } from './monitor.js'
+import { canExecuteNow, type Monitor } from './monitor.js'
 import { runState } from './run-state.js'
 import { removeSharedFolder } from './shared-folder.js'
 
@@ -43,17 +43,27 @@ export async function openStubSession(monitor: Monitor, options: SessionOptions 
   // One of ours that nobody uses is left over from a vmsift that was killed.
   const own = server === undefined || isOwn(server.address)
   const address = server?.address ?? (await startStub(monitor, options.pid))
-  const link: { stub?: GdbStub } = {}
+  const link: { opening?: Promise<GdbStub>; stub?: GdbStub } = {}
   let run = wasRunning
   let ended: Promise<void> | undefined
+  const putAllBack = async (): Promise<void> => {
+    // half open, the next thing that is asked would stop the guest again
+    const stub = await link.opening?.catch(() => undefined)
+    await putBack(monitor, stub, run)
+  }
   const end = (): Promise<void> => {
-    ended ??= putBack(monitor, link.stub, run).finally(() => own && stopStub(monitor, address))
+    ended ??= putAllBack().finally(() => own && stopStub(monitor, address))
     return ended
   }
+  const undoNow = (): void => {
+    if (run && link.stub !== undefined) link.stub.detachNow()
+    else if (run && canExecuteNow(monitor)) monitor.executeNow('cont')
+  }
   // connecting stops the guest, so from here on there is something to put back
-  const onExit = undoOnExit({ undo: end, undoNow: () => run && link.stub?.detachNow() })
+  const onExit = undoOnExit({ undo: end, undoNow })
   try {
-    link.stub = await GdbStub.open(address, { timeoutMs: options.timeoutMs ?? 10_000 })
+    link.opening = GdbStub.open(address, { timeoutMs: options.timeoutMs ?? 10_000 })
+    link.stub = await link.opening
   } catch (error) {
     // what went wrong first is told; the guest is put back as far as it can be
     await end().catch(() => undefined)

@@ -205,6 +205,16 @@ describe.skipIf(reason !== undefined)(`QEMU's gdbstub${why}`, () => {
       expect(await findStub(qemu.monitor, qemu.pid)).toBeUndefined()
     })
 
+    it.each(['nested', 'opening'])('is put back by a signal wherever it comes (%s)', async how => {
+      // the more processors, the longer a stub is asked what it has
+      const qemu = await start(['-smp', '16'])
+      const child = await holding(qemu, how)
+      child.kill('SIGTERM')
+      if (child.signalCode === null) await once(child, 'exit')
+      expect(await running(qemu)).toBe(true)
+      expect(await findStub(qemu.monitor, qemu.pid)).toBeUndefined()
+    })
+
     it('lets the guest run without breakpoints when the program exits', async () => {
       const qemu = await start()
       const child = await holding(qemu, 'exit')
