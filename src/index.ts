@@ -86,6 +86,12 @@ export type {
 export type { LayoutOrigin } from './os/windows/layout/facts.js'
 export type { WindowsMachine, WindowsVersion } from './os/windows/layout/version.js'
 export type { WindowsMapping } from './os/windows/maps.js'
+export type {
+  CheckedWindowsModule,
+  WindowsModuleCrossCheck,
+  WindowsModuleSources,
+  WindowsModuleVerdict,
+} from './os/windows/module-crosscheck.js'
 export type { WindowsModule } from './os/windows/modules.js'
 export type { PageFileName } from './os/windows/page-files.js'
 export type { LoadedImage } from './os/windows/peb.js'

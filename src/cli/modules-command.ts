@@ -21,10 +21,13 @@ interface Row {
 const HELP = `
 Linux: as /proc/modules prints them. --check compares the kernel's list with /sys/module, the tree of modules by address and the
 memory that was allocated for modules, so that one that is hidden from the list shows.
+Windows: --check compares the kernel's list with entries of such lists and drivers' objects in its pool, and with the images that its
+addresses show. VERDICT: hidden, of what the list lacks; unlisted, of an image that nothing names; unloaded, of what is left.
 
 Examples:
   vmsift modules memory.lime
   vmsift modules memory.lime --check --json
+  vmsift modules memory.dmp --check
   vmsift modules memory.dmp --pid 812`
 
 const shown = (seen: boolean | undefined) => (seen === true ? 'yes' : 'NO')
@@ -42,7 +45,7 @@ export const define = listCommand<Row, ModulesOptions>({
   help: HELP,
   options: command =>
     command
-      .option('--check', 'Linux: find modules in four ways, and tell which show each')
+      .option('--check', 'find modules in four ways, and tell which show each')
       .option('--pid <pid>', 'Windows: the libraries of this process'),
   windows: listView(windowsModulesView),
   list: (guest, options) => {

@@ -1,42 +1,69 @@
 /** How modules, mappings and threads of Windows guests are listed. */
 import { hex } from '../core/address.js'
+import { VmsiftError } from '../core/errors.js'
 import type { WindowsGuest } from '../introspect/windows-guest.js'
 import type { Listing, Problem } from '../os/problem.js'
 import type { WindowsMapping } from '../os/windows/maps.js'
+import type { WindowsModuleSources, WindowsModuleVerdict } from '../os/windows/module-crosscheck.js'
+import type { WindowsModule } from '../os/windows/modules.js'
+import type { LoadedImage } from '../os/windows/peb.js'
 import type { WindowsThread } from '../os/windows/threads.js'
 import type { GuestOptions } from './guest-options.js'
-import type { ListView } from './list-command.js'
+import type { Column, ListView } from './list-command.js'
 import { type PidOptions, parsePid } from './pid-option.js'
 
 /** A module of the kernel's, or a library of a process. */
 interface ModuleRow {
-  readonly name: string
-  readonly path: string
-  readonly base: bigint
-  readonly size: number
-  readonly address: bigint
-  readonly wow64?: true
+  readonly module: WindowsModule | LoadedImage
+  readonly sources?: WindowsModuleSources
+  readonly verdict?: WindowsModuleVerdict
 }
 
+interface ModulesOptions extends GuestOptions {
+  readonly check?: boolean
+  readonly pid?: string
+}
+
+const shown = (seen: boolean | undefined) => (seen === true ? 'yes' : 'NO')
+
+const CHECK_COLUMNS: readonly Column<ModuleRow>[] = [
+  { title: 'LIST', text: ({ sources }) => shown(sources?.list) },
+  { title: 'ENTRY', text: ({ sources }) => shown(sources?.entry) },
+  { title: 'OBJECT', text: ({ sources }) => shown(sources?.object) },
+  { title: 'IMAGE', text: ({ sources }) => shown(sources?.image) },
+  { title: 'VERDICT', text: ({ verdict }) => verdict ?? '' },
+]
+
 /** The kernel's modules; with `--pid` the libraries of a process. */
-export const windowsModulesView: ListView<WindowsGuest, ModuleRow, GuestOptions & { readonly pid?: string }> =
-  {
-    list: (guest, { pid }) => (pid === undefined ? guest.modules() : guest.images(parsePid(pid))),
-    json: ({ name, path, base, size, address, wow64 }) => ({
-      name,
-      base: hex(base),
-      size,
-      path,
-      address: hex(address),
-      ...(wow64 && { wow64 }),
-    }),
-    columns: () => [
-      { title: 'BASE', text: ({ base }) => hex(base) },
-      { title: 'SIZE', text: ({ size }) => String(size), right: true },
-      { title: 'NAME', text: ({ name }) => name },
-      { title: 'PATH', text: ({ path }) => path },
-    ],
-  }
+export const windowsModulesView: ListView<WindowsGuest, ModuleRow, ModulesOptions> = {
+  list: listModules,
+  json: ({ module, sources, verdict }) => ({
+    name: module.name,
+    base: hex(module.base),
+    size: module.size,
+    path: module.path,
+    address: verdict !== undefined && module.address === 0n ? null : hex(module.address),
+    ...('wow64' in module && module.wow64 && { wow64: module.wow64 }),
+    sources,
+    verdict,
+  }),
+  columns: ({ check }) => [
+    { title: 'BASE', text: ({ module }) => hex(module.base) },
+    { title: 'SIZE', text: ({ module }) => String(module.size), right: true },
+    ...(check === true ? CHECK_COLUMNS : []),
+    { title: 'NAME', text: ({ module }) => module.name },
+    { title: 'PATH', text: ({ module }) => module.path },
+  ],
+}
+
+/** @throws VmsiftError `bad-argument` for both options at once. */
+function listModules(guest: WindowsGuest, { pid, check }: ModulesOptions): Listing<ModuleRow> {
+  if (check === true && pid !== undefined)
+    throw new VmsiftError('bad-argument', "--check is for the kernel's modules: leave --pid or --check out")
+  if (check === true) return guest.checkedModules()
+  const { items, problems } = pid === undefined ? guest.modules() : guest.images(parsePid(pid))
+  return { items: items.map(module => ({ module })), problems }
+}
 
 /** Mappings, from the descriptors that the memory manager keeps. */
 export const windowsMapsView: ListView<WindowsGuest, WindowsMapping, PidOptions> = {

@@ -8,6 +8,7 @@ import { crossCheckWindowsProcesses, type WindowsCrossCheck } from '../os/window
 import { type WindowsHandle, windowsHandles } from '../os/windows/handles.js'
 import type { WindowsKernel } from '../os/windows/kernel.js'
 import { type WindowsMapping, windowsMaps } from '../os/windows/maps.js'
+import { crossCheckWindowsModules, type WindowsModuleCrossCheck } from '../os/windows/module-crosscheck.js'
 import { type WindowsModule, windowsModules } from '../os/windows/modules.js'
 import { type PageFileName, pageFileName } from '../os/windows/page-files.js'
 import { type LoadedImage, Peb } from '../os/windows/peb.js'
@@ -87,6 +88,12 @@ export class WindowsGuest implements Disposable {
   /** Modules of the kernel. */
   modules(): Listing<WindowsModule> {
     return windowsModules(this.kernel)
+  }
+
+  /** Modules of the kernel by its list, by entries and drivers' objects in its pool, and by images in its addresses. */
+  checkedModules(): WindowsModuleCrossCheck {
+    const space = this.kernel.paging === undefined ? undefined : this.#guest.openSpace(this.kernel.dtb)
+    return crossCheckWindowsModules(this.kernel, this.memory, space)
   }
 
   /** Libraries that a process has loaded, its 32-bit half's too. */

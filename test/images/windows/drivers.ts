@@ -1,12 +1,18 @@
 /** The kernel's list of loaded modules (KLDR_DATA_TABLE_ENTRY, whose start is that of LDR_DATA_TABLE_ENTRY). */
 import type { Builder } from './builder.js'
 import type { KernelImage } from './kernel-image.js'
+import type { Objects } from './objects.js'
 import { CODE, peHeaders } from './pe.js'
 import { DRIVERS } from './population.js'
 import type { ModuleTruth } from './truth.js'
 
 /** Loads the drivers from `start` on. */
-export function writeDrivers(builder: Builder, image: KernelImage, start: bigint): ModuleTruth[] {
+export function writeDrivers(
+  builder: Builder,
+  image: KernelImage,
+  objects: Objects,
+  start: bigint,
+): ModuleTruth[] {
   const { kernel, facts, pointerBytes } = builder
   const modules: ModuleTruth[] = [
     {
@@ -44,6 +50,8 @@ export function writeDrivers(builder: Builder, image: KernelImage, start: bigint
     builder.putString(builder.at(entry, member('BaseDllName')), name)
     builder.put(entry, member('Flags'), 0x0914_4000, 4)
     kernel.emptyList(entry)
+    // libraries have no object
+    if (name.toLowerCase().endsWith('.sys')) writeObject(builder, objects, { name, base, size, entry })
     return entry
   })
   kernel.ring(
@@ -51,4 +59,25 @@ export function writeDrivers(builder: Builder, image: KernelImage, start: bigint
     ...entries.filter((_, i) => modules[i]?.hidden !== true),
   )
   return modules
+}
+
+/** DRIVER_OBJECT (wdm.h; the same in Volatility 3's and Rekall's tables). */
+function writeObject(
+  builder: Builder,
+  objects: Objects,
+  { name, base, size, entry }: { name: string; base: bigint; size: number; entry: bigint },
+): void {
+  const { kernel, pointerBytes } = builder
+  const [bytes, startAt, sizeAt, sectionAt, nameAt] =
+    pointerBytes === 8
+      ? ([0x150, 0x18n, 0x20n, 0x28n, 0x38n] as const)
+      : ([0xa8, 0xcn, 0x10n, 0x14n, 0x1cn] as const)
+  const plain = name.replace(/\.sys$/i, '')
+  const object = objects.create('Driver', bytes, { name: plain })
+  kernel.integer(object, 4, 2)
+  kernel.integer(object + 2n, bytes, 2)
+  kernel.pointer(object + startAt, base)
+  kernel.integer(object + sizeAt, size, 4)
+  kernel.pointer(object + sectionAt, entry)
+  builder.putString(object + nameAt, `\\Driver\\${plain}`)
 }

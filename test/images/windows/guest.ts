@@ -227,7 +227,7 @@ export function buildWindowsGuest(name: GuestName, options: GuestOptions = {}): 
     majorVersion: major,
   })
   const objects = new Objects(builder, image)
-  const modules = writeDrivers(builder, image, plan.drivers)
+  const modules = writeDrivers(builder, image, objects, plan.drivers)
   const separateTables = options.separateTables ?? plan.separateTables === true
   const { processes, thread } = writeProcesses(builder, image, objects, populationOf(wide), {
     version: { major, minor, build: plan.build },

@@ -10,6 +10,7 @@ const TYPES: readonly (readonly [name: string, index: number, tag: string])[] = 
   ['Process', 7, 'Proc'],
   ['Thread', 8, 'Thre'],
   ['Event', 12, 'Even'],
+  ['Driver', 26, 'Driv'],
   ['File', 28, 'File'],
   ['Key', 35, 'Key '],
 ]

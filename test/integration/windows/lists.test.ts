@@ -106,6 +106,29 @@ for (const name of GUEST_NAMES)
       )
     })
 
+    it('shows the hidden driver by its entry, its object and its image', () => {
+      const { items, problems, available } = guest.checkedModules()
+      expect(problems).toEqual([])
+      expect(available).toEqual({ list: true, entry: true, object: true, image: true })
+      expect(
+        items.map(({ module, sources, verdict }) => ({ base: module.base, ...sources, verdict })),
+      ).toEqual(
+        [...truth.modules]
+          .sort((a, b) => Number(a.hidden === true) - Number(b.hidden === true))
+          .map(({ name, base, hidden }) => ({
+            base,
+            list: hidden !== true,
+            entry: true,
+            object: /\.sys$/i.test(name),
+            image: true,
+            verdict: hidden === true ? 'hidden' : 'listed',
+          })),
+      )
+      const { module } = items.at(-1) ?? {}
+      expect(module).toMatchObject({ name: 'rootkit.sys', size: 0x8000 })
+      expect(module?.address).not.toBe(0n)
+    })
+
     it('lists the libraries of processes, those of 32-bit halves too', () => {
       for (const { pid, modules } of withUser()) {
         const { items, problems } = guest.images(pid)

@@ -2,13 +2,13 @@
 import { hex } from '../../../core/address.js'
 import type { PhysicalMemory } from '../../../core/memory.js'
 import type { VirtualMemory } from '../../../core/virtual-memory.js'
-import { levelShifts } from '../../../paging/mode.js'
 import { readPhysical } from '../../search/physical.js'
 import type { FoundBy, KernelPlace } from '../kernel.js'
 import { presentBytes } from '../pe/image.js'
 import { type Candidate, candidateSpace } from './candidate.js'
 import { BLOCK, blockAddress, type DebuggerBlock } from './debugger-block.js'
 import type { WindowsRecord } from './record.js'
+import { selfMapRange } from './self-map.js'
 import { lowStubAt } from './shapes.js'
 
 const PAGE_BYTES = 4096
@@ -52,22 +52,12 @@ function lowStub(memory: PhysicalMemory, record: WindowsRecord): FoundBy | undef
   return undefined
 }
 
-/** The entry of the top table that leads to itself. */
-function selfMap(memory: PhysicalMemory, { mode, dtb }: WindowsRecord): FoundBy | undefined {
-  if (mode.name === 'pae' || mode.format === 'aarch64') return undefined
-  const table = readPhysical(memory, dtb, PAGE_BYTES)
-  if (table === undefined) return undefined
-  const count = 2 ** (mode.indexBits[0] ?? 0)
-  for (let index = count / 2; index < count; index++) {
-    const at = index * mode.entryBytes
-    const low = table.readUInt32LE(at)
-    const high = mode.entryBytes === 8 ? table.readUInt32LE(at + 4) & 0xf_ffff : 0
-    if ((low & 1) === 0 || high * 2 ** 32 + ((low & -PAGE_BYTES) >>> 0) !== dtb) continue
-    const base = BigInt(index) << BigInt(levelShifts(mode)[0] ?? 0)
-    const va = mode.canonical === 'signed' ? BigInt.asUintN(64, BigInt.asIntN(mode.vaBits, base)) : base
-    return { way: 'self-map', agrees: true, detail: `page tables at ${hex(va)}` }
-  }
-  return { way: 'self-map', agrees: false, detail: `${hex(dtb)} does not map itself` }
+function selfMap(memory: PhysicalMemory, record: WindowsRecord): FoundBy | undefined {
+  if (record.mode.name === 'pae' || record.mode.format === 'aarch64') return undefined
+  const range = selfMapRange(memory, record)
+  if (range === undefined)
+    return { way: 'self-map', agrees: false, detail: `${hex(record.dtb)} does not map itself` }
+  return { way: 'self-map', agrees: true, detail: `page tables at ${hex(range.start)}` }
 }
 
 /** The first processor's control region, where a kernel always has it, or where its debugger's block leads. */

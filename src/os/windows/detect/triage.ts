@@ -35,6 +35,7 @@ export function openTriage(
       timestamp: driver.timestamp,
       sizeBytes: driver.size,
       checksum: driver.checksum,
+      entryRva: 0,
       sections: [],
       exports: undefined,
       debug: undefined,

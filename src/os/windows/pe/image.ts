@@ -26,6 +26,8 @@ export interface PeImage {
   readonly timestamp: number
   readonly sizeBytes: number
   readonly checksum: number
+  /** Where it starts running, from its base. */
+  readonly entryRva: number
   readonly sections: readonly PeSection[]
   readonly exports: PeRange | undefined
   readonly debug: PeRange | undefined
@@ -81,6 +83,7 @@ export function parsePe(page: Buffer, base: bigint): PeImage | undefined {
     timestamp: page.readUInt32LE(at + 8),
     sizeBytes,
     checksum: page.readUInt32LE(optional + 64),
+    entryRva: page.readUInt32LE(optional + 16),
     sections: sectionsOf(page, optional + page.readUInt16LE(at + 20), page.readUInt16LE(at + 6), sizeBytes),
     exports: range(0),
     debug: range(6),
