@@ -2,11 +2,12 @@
 import { VmsiftError } from '../core/errors.js'
 import { Problems } from '../os/problem.js'
 import { StructReader } from '../os/struct/reader.js'
+import type { WindowsKernel } from '../os/windows/kernel.js'
 import { vadsOf } from '../os/windows/maps.js'
-import { PAGE_FILES, pageFileName } from '../os/windows/page-files.js'
+import { pageFileNames } from '../os/windows/page-files.js'
 import { type WindowsProcess, windowsProcesses } from '../os/windows/processes.js'
 import { pagesOf } from '../os/windows/vads.js'
-import { type AbsentDecoderName, absentDecoder } from '../paging/absent.js'
+import { absentDecoder } from '../paging/absent.js'
 import type { ProcessSpace, SpaceChoice } from '../space/guest-spaces.js'
 import type { SwapSource } from '../space/swap-source.js'
 import type { FoundWindows } from './guest.js'
@@ -35,7 +36,7 @@ export function windowsSpaces(guest: FoundWindows, choice: SpaceChoice): FoundSp
   return {
     base,
     spaces: { mode, kernelDtb, processes: found, absent },
-    swap: () => pageFiles(absent, listed),
+    swap: () => pageFiles(kernel, listed),
   }
 }
 
@@ -72,13 +73,10 @@ function areasOf(reader: StructReader, process: bigint): Float64Array | undefine
 }
 
 /** Page files are not in memory; what they hold is named. */
-function pageFiles(absent: AbsentDecoderName, processes: readonly WindowsProcess[]): SwapSource {
-  const decoder = absentDecoder(absent)
+function pageFiles(kernel: WindowsKernel, processes: readonly WindowsProcess[]): SwapSource {
+  const decoder = absentDecoder(kernel.absent)
   return {
-    areas: Array.from({ length: PAGE_FILES }, (_, number) => ({
-      name: pageFileName(number, processes).name,
-      inMemory: false,
-    })),
+    areas: pageFileNames(kernel, processes).map(({ name }) => ({ name, inMemory: false })),
     learn: () => undefined,
     place: entry => {
       const slot = decoder.slot(entry)

@@ -10,7 +10,7 @@ import type { WindowsKernel } from '../os/windows/kernel.js'
 import { type WindowsMapping, windowsMaps } from '../os/windows/maps.js'
 import { crossCheckWindowsModules, type WindowsModuleCrossCheck } from '../os/windows/module-crosscheck.js'
 import { type WindowsModule, windowsModules } from '../os/windows/modules.js'
-import { type PageFileName, pageFileName } from '../os/windows/page-files.js'
+import { type PageFileName, pageFileNames } from '../os/windows/page-files.js'
 import { type LoadedImage, Peb } from '../os/windows/peb.js'
 import { type WindowsProcess, type WindowsProcessOptions, windowsProcesses } from '../os/windows/processes.js'
 import { type WindowsThread, windowsThreads } from '../os/windows/threads.js'
@@ -33,6 +33,7 @@ export class WindowsGuest implements Disposable {
   readonly base: number
   readonly #guest: FoundWindows
   #processes: Listing<WindowsProcess> | undefined
+  #pageFiles: readonly PageFileName[] | undefined
 
   constructor(guest: FoundWindows) {
     this.#guest = guest
@@ -44,6 +45,7 @@ export class WindowsGuest implements Disposable {
   /** Forgets what was kept of the guest's lists: for memory that changes. */
   refresh(): void {
     this.#processes = undefined
+    this.#pageFiles = undefined
   }
 
   // Names
@@ -156,7 +158,8 @@ export class WindowsGuest implements Disposable {
 
   /** What page file a slot of `Translation.swap` is in. */
   pageFile(slot: SwapSlot): PageFileName {
-    return pageFileName(slot.type, this.#list().items)
+    this.#pageFiles ??= pageFileNames(this.kernel, this.#list().items)
+    return this.#pageFiles[slot.type] ?? { name: `page file ${slot.type}`, compressed: false }
   }
 
   // Memory

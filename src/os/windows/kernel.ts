@@ -35,6 +35,8 @@ export interface KernelPlaces {
   readonly cidTable?: KernelPlace | undefined
   /** KdDebuggerDataBlock. */
   readonly kdbg?: KernelPlace | undefined
+  /** The memory manager's array of page files. */
+  readonly pagingFiles?: KernelPlace | undefined
   /** Array of object types by index. */
   readonly typeTable?: KernelPlace | undefined
 }

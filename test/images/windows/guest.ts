@@ -6,6 +6,7 @@ import { Facts, type GuestName } from './facts.js'
 import { GuestMemory } from './guest-memory.js'
 import { type KernelImageOptions, writeKernelImage } from './kernel-image.js'
 import { Objects } from './objects.js'
+import { writePageFiles } from './page-files.js'
 import { populationOf } from './population.js'
 import { writeProcesses } from './processes.js'
 import { writeLowStub, writeProcessor } from './processor.js'
@@ -228,6 +229,7 @@ export function buildWindowsGuest(name: GuestName, options: GuestOptions = {}): 
   })
   const objects = new Objects(builder, image)
   const modules = writeDrivers(builder, image, objects, plan.drivers)
+  const pageFiles = writePageFiles(builder, image)
   const separateTables = options.separateTables ?? plan.separateTables === true
   const { processes, thread } = writeProcesses(builder, image, objects, populationOf(wide), {
     version: { major, minor, build: plan.build },
@@ -261,6 +263,7 @@ export function buildWindowsGuest(name: GuestName, options: GuestOptions = {}): 
       exports: image.exports,
       processes,
       modules,
+      pageFiles,
       registers,
       places: {
         processHead: symbol('PsActiveProcessHead'),

@@ -62,6 +62,7 @@ const VARIABLES: readonly (readonly [name: string, bytes: number])[] = [
   ['PsProcessType', 8],
   ['PsThreadType', 8],
   ['HandleTableListHead', 0x10],
+  ['MiSystemPartition', 0x5000],
 ]
 /** These stand among constants, far from the variables. */
 const CONSTANTS = new Set(['NtBuildNumber', 'NtBuildLab', 'NtBuildLabEx'])

@@ -65,6 +65,13 @@ export interface HandleTruth {
   readonly name?: string
 }
 
+/** A page file as the kernel numbers them. */
+export interface PageFileTruth {
+  readonly number: number
+  /** Absent of the store of compressed memory. */
+  readonly path?: string
+}
+
 /** A user page whose entry is of a kind of its own. `gpa`: where its bytes are in memory. */
 export interface PageTruth {
   readonly va: bigint
@@ -95,6 +102,8 @@ export interface WindowsTruth {
   readonly exports: ReadonlySet<string>
   readonly processes: readonly ProcessTruth[]
   readonly modules: readonly ModuleTruth[]
+  /** Empty where the build's table does not tell of them. */
+  readonly pageFiles: readonly PageFileTruth[]
   /** Of the only processor. */
   readonly registers: Readonly<Record<string, bigint>>
   /** Where structures are that a test may want to break. */

@@ -177,6 +177,9 @@ export const WANTED: readonly string[] = [
   ...of('_TEB', 'NtTib.Self', 'ClientId.UniqueProcess', 'ClientId.UniqueThread', 'ProcessEnvironmentBlock'),
   ...of('_POOL_HEADER', 'PreviousSize', 'PoolIndex', 'BlockSize', 'PoolType', 'PoolTag', 'ProcessBilled'),
   ...of('_MM_SESSION_SPACE', 'SessionId'),
+  ...of('_MI_PARTITION', 'Vp'),
+  ...of('_MI_VISIBLE_PARTITION', 'NumberOfPagingFiles', 'PagingFile'),
+  ...of('_MMPAGING_FILE', 'PageFileName', 'PageFileNumber', 'VirtualStorePagefile'),
   ...of('_EWOW64PROCESS', 'Peb', 'Machine'),
   ...of('_WOW64_PROCESS', 'Wow64'),
 ]
@@ -203,6 +206,7 @@ export const WANTED_SYMBOLS: readonly string[] = [
   'PspCidTable',
   'PsProcessType',
   'PsThreadType',
+  'MiSystemPartition',
   'KiSystemCall64',
   'KiSystemCall64Shadow',
   'HandleTableListHead',

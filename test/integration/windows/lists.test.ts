@@ -129,6 +129,16 @@ for (const name of GUEST_NAMES)
       expect(module?.address).not.toBe(0n)
     })
 
+    it('names page files, and the store of compressed memory by its own flag (offsets from one source)', () => {
+      const names = truth.pageFiles.map(({ number }) => guest.pageFile({ type: number, offset: 0 }))
+      expect(names).toEqual(
+        truth.pageFiles.map(({ number, path }) => ({
+          name: `page file ${number} (${path ?? 'compressed memory'})`,
+          compressed: path === undefined,
+        })),
+      )
+    })
+
     it('lists the libraries of processes, those of 32-bit halves too', () => {
       for (const { pid, modules } of withUser()) {
         const { items, problems } = guest.images(pid)

@@ -3,6 +3,7 @@ import type { VirtualMemory } from '../../../core/virtual-memory.js'
 import type { SymbolTable, TypeTable } from '../../../symbols/contract.js'
 import { StructReader } from '../../struct/reader.js'
 import type { KernelPlace, KernelPlaces } from '../kernel.js'
+import { PAGE_FILES, PAGING_FILE } from '../page-files.js'
 import { type PeImage, presentBytes } from '../pe/image.js'
 import { BLOCK, blockAddress, blockAt, blockPlaces, type DebuggerBlock } from './debugger-block.js'
 
@@ -36,6 +37,9 @@ export class PlaceFinder implements KernelPlaces {
   #searchedBlock = false
   #searchedCid = false
   #searchedTypes = false
+  #pagingFiles: KernelPlace | undefined
+  #searchedFiles = false
+  readonly #types: TypeTable
 
   /** `told`: what is known already, from a dump's header or an earlier run. */
   constructor(
@@ -51,6 +55,8 @@ export class PlaceFinder implements KernelPlaces {
     this.#wide = memory.pointerBytes === 8
     this.#reader = new StructReader({ memory, types })
     this.#told = told
+    this.#types = types
+    this.#pagingFiles = told.pagingFiles
     if (told.currentProcess !== undefined) this.currentProcess = told.currentProcess
     const system = told.systemProcess ?? this.#pointed('PsInitialSystemProcess')
     if (system !== undefined) this.systemProcess = system
@@ -110,6 +116,14 @@ export class PlaceFinder implements KernelPlaces {
     return this.#typeTable
   }
 
+  get pagingFiles(): KernelPlace | undefined {
+    if (this.#pagingFiles === undefined && !this.#searchedFiles) {
+      this.#searchedFiles = true
+      this.#pagingFiles = this.#filesOfPartition() ?? this.#findPagingFiles()
+    }
+    return this.#pagingFiles
+  }
+
   /** What was found, as plain data. */
   known(): KernelPlaces {
     const { currentProcess, systemProcess, processHead, moduleHead } = this
@@ -122,6 +136,7 @@ export class PlaceFinder implements KernelPlaces {
       ...(moduleHead && { moduleHead }),
       ...(this.#cidTable && { cidTable: this.#cidTable }),
       ...(this.#typeTable && { typeTable: this.#typeTable }),
+      ...(this.#pagingFiles && { pagingFiles: this.#pagingFiles }),
     }
   }
 
@@ -233,6 +248,39 @@ export class PlaceFinder implements KernelPlaces {
       return this.#reader.pointer(address - back + BigInt(threadIndex * pointerBytes)) === thread
     })
     return found === undefined ? undefined : { address: found.address - back, from: found.from }
+  }
+
+  /** With a symbol file. */
+  #filesOfPartition(): KernelPlace | undefined {
+    const partition = this.#symbols.addressOf('MiSystemPartition')
+    const visible = this.#types.member('_MI_PARTITION', 'Vp')?.offset
+    const files = this.#types.member('_MI_VISIBLE_PARTITION', 'PagingFile')?.offset
+    if (partition === undefined || visible === undefined || files === undefined) return undefined
+    return { address: partition + BigInt(visible + files), from: this.#symbols.source }
+  }
+
+  /** An array in the kernel's data, behind how many there are, of page files each of which says its index. */
+  #findPagingFiles(): KernelPlace | undefined {
+    if (!this.#wide) return undefined
+    const reader = this.#reader
+    return this.#search((_, address) => {
+      const count = presentBytes(this.#memory, address - BigInt(PAGING_FILE.count), 4)?.readUInt32LE(0) ?? 0
+      if (count < 2 || count > PAGE_FILES) return false
+      let stores = 0
+      const files = reader.pointers(address, PAGE_FILES)
+      for (const [index, file] of files.entries()) {
+        if (index >= count) {
+          if (file !== 0n) return false
+          continue
+        }
+        if (file === undefined || !reader.isKernelAddress(file) || this.#isInImage(file)) return false
+        const flags = reader.bytes(file + BigInt(PAGING_FILE.flags), 1)?.[0]
+        if (flags === undefined || (flags & PAGING_FILE.numberMask) !== index) return false
+        if ((flags & PAGING_FILE.storeBit) !== 0) stores++
+      }
+      // without one, next to nothing tells such an array from others
+      return stores === 1
+    })
   }
 
   /** The first word of the kernel's data that is a pointer and passes. */

@@ -64,6 +64,7 @@ const record = v.strictObject({
     cidTable: v.exactOptional(place),
     kdbg: v.exactOptional(place),
     typeTable: v.exactOptional(place),
+    pagingFiles: v.exactOptional(place),
   }),
 })
 
