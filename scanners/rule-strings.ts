@@ -23,6 +23,21 @@ const MIN_PIECE_BYTES = 1 << 14
 
 const NOTHING: Haystack = { bytes: new Uint8Array(0), low: 0, high: 0 }
 
+/**
+ * Watches rows as they are found, where a window is not all there is to see: in frames that processes put together in other ways.
+ * Offsets are into the window.
+ */
+export interface RowWatcher {
+  enter(window: ScanWindow): void
+  /**
+   * A row that ends with the byte at `last` asks for `at` to be verified. False: nothing that starts around there is decided by the
+   * window.
+   */
+  meets(part: number, sub: number, at: number, last: number): boolean
+  /** Whether the window decides a match that starts here. */
+  decides(part: number, start: number): boolean
+}
+
 /** Rows that one finder looks for. */
 interface Group {
   readonly rows: RowTable
@@ -33,6 +48,8 @@ interface Group {
 }
 
 export class RuleStringScanner implements Scanner {
+  /** Absent: windows are all there is. */
+  watcher: RowWatcher | undefined
   readonly #tables: StringTables
   readonly #groups: readonly Group[]
   readonly #others: PatternScanner | undefined
@@ -61,12 +78,14 @@ export class RuleStringScanner implements Scanner {
   scan(window: ScanWindow, sink: MatchSink): void {
     this.#sink = sink
     this.#hay = { bytes: window.bytes, low: 0, high: window.bytes.length }
+    this.watcher?.enter(window)
     const pieces = dataPieces(window)
     this.#start = window.ownedStart
     this.#end = window.ownedEnd
     for (const group of this.#groups) this.#scanGroup(group, pieces)
     // places to be verified may lie behind the owned part
-    this.#others?.scan({ ...window, ownedEnd: window.bytes.length }, this.#otherSink)
+    const ownedStart = this.watcher === undefined ? window.ownedStart : 0
+    this.#others?.scan({ ...window, ownedStart, ownedEnd: window.bytes.length }, this.#otherSink)
     this.#pending.flush(sink)
     this.#hay = NOTHING
     this.#sink = undefined
@@ -74,9 +93,9 @@ export class RuleStringScanner implements Scanner {
 
   /** Candidates that the embedded matcher finds: the pattern's index is the row's. */
   readonly #otherSink: MatchSink = {
-    match: (row, offset) => {
+    match: (row, offset, length) => {
       const { rows } = this.#tables.others
-      this.#candidate(rows, row, offset)
+      this.#candidate(rows, row, offset, offset + length)
     },
     stringMatch() {},
   }
@@ -116,16 +135,18 @@ export class RuleStringScanner implements Scanner {
       const expression = ids[i] as number
       const last = first[expression + 1] as number
       for (let row = first[expression] as number; row < last; row++)
-        this.#candidate(rows, row, end - (distance[row] as number))
+        this.#candidate(rows, row, end - (distance[row] as number), end)
     }
   }
 
-  /** A row that stands where `at` is the place to be verified. */
-  #candidate(rows: RowTable, row: number, at: number): void {
+  /** A row that ends before `end`; `at` is the place to be verified. */
+  #candidate(rows: RowTable, row: number, at: number, end: number): void {
     const part = rows.part[row] as number
+    const { watcher } = this
+    if (watcher !== undefined && !watcher.meets(part, rows.sub[row] as number, at, end - 1)) return
     const flags = this.#tables.flags[part] as number
     if ((flags & FIXED) !== 0) {
-      if (at >= this.#start && at < this.#end)
+      if (at >= this.#start && at < this.#end && watcher?.decides(part, at) !== false)
         this.#fixed(part, rows.sub[row] as number, at, rows.whole[row] === 1, flags)
       return
     }
@@ -137,7 +158,8 @@ export class RuleStringScanner implements Scanner {
       this.#verifiers.set(part, verifier)
     }
     verifier.verify(this.#hay, rows.sub[row] as number, at, (start, length, order) => {
-      if (start >= this.#start && start < this.#end) this.#pending.push(part, start, length, order)
+      if (start >= this.#start && start < this.#end && watcher?.decides(part, start) !== false)
+        this.#pending.push(part, start, length, order)
     })
   }
 

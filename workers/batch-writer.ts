@@ -2,8 +2,9 @@
 import { type Gap, isLeased, type PhysicalMemory } from '../src/core/memory.js'
 import type { ControlBlock } from '../src/scan/control.js'
 import { MAX_DATA_BYTES } from '../src/scan/events.js'
-import type { Batch, MatchColumns, ScanTask, StringColumns } from '../src/scan/messages.js'
+import type { Batch, CrossingColumns, MatchColumns, ScanTask, StringColumns } from '../src/scan/messages.js'
 import type { MatchSink, ScanWindow } from '../src/scan/scanner.js'
+import type { CrossingSink } from './crossings.js'
 
 const MAX_MATCHES = 8192
 /** libyara's bound on the matches of a string; of a partition nobody needs more. */
@@ -24,7 +25,7 @@ export interface WriterOptions {
   readonly post: PostBatch
 }
 
-export class BatchWriter implements MatchSink {
+export class BatchWriter implements MatchSink, CrossingSink {
   readonly #task: ScanTask
   readonly #control: ControlBlock
   readonly #contextBytes: number
@@ -35,6 +36,8 @@ export class BatchWriter implements MatchSink {
   /** Made at the first match: most partitions have none. */
   #columns: Writable<MatchColumns> | undefined
   #strings: Writable<StringColumns> | undefined
+  #crossings: Writable<CrossingColumns> | undefined
+  #dropped = new Set<number>()
   /** Matches of each part of a rule's string so far. */
   readonly #told = new Map<number, number>()
   #gaps: Gap[] = []
@@ -67,8 +70,8 @@ export class BatchWriter implements MatchSink {
     this.#scanned += scannedBytes
     this.#resumeAt = next
     this.#inBlock = 0
-    const waiting =
-      (this.#columns?.count ?? 0) > 0 || (this.#strings?.count ?? 0) > 0 || this.#gaps.length > 0
+    const counts = [this.#columns, this.#strings, this.#crossings].map(columns => columns?.count ?? 0)
+    const waiting = counts.some(count => count > 0) || this.#gaps.length > 0
     if (waiting && performance.now() - this.#flushedAt > MAX_DELAY_MS) this.flush(false)
   }
 
@@ -91,7 +94,10 @@ export class BatchWriter implements MatchSink {
       return
     }
     const told = this.#told.get(part) ?? 0
-    if (told > MAX_STRING_MATCHES) return
+    if (told > MAX_STRING_MATCHES) {
+      this.#dropped.add(part)
+      return
+    }
     this.#told.set(part, told + 1)
     this.#strings ??= newStrings(MAX_MATCHES)
     const strings = this.#strings
@@ -100,6 +106,30 @@ export class BatchWriter implements MatchSink {
     strings.gpa[at] = (this.#window as ScanWindow).gpa + offset
     strings.length[at] = length
     if (strings.count === MAX_MATCHES) this.flush(false)
+  }
+
+  crossing(part: number, address: number, length: number, order: number): void {
+    this.#inBlock++
+    if (this.#skip > 0) {
+      this.#skip--
+      return
+    }
+    this.#crossings ??= newCrossings(MAX_MATCHES)
+    const crossings = this.#crossings
+    const at = crossings.count++
+    crossings.part[at] = part
+    crossings.address[at] = address
+    crossings.length[at] = length
+    crossings.order[at] = order
+    if (crossings.count === MAX_MATCHES) this.flush(false)
+  }
+
+  drop(part: number): void {
+    this.#dropped.add(part)
+  }
+
+  get cancelled(): boolean {
+    return this.#control.cancelled
   }
 
   match(pattern: number, offset: number, length: number): void {
@@ -153,12 +183,15 @@ export class BatchWriter implements MatchSink {
       bytes: bytes.slice(0, this.#used),
     }
     const strings = this.#strings === undefined ? undefined : filled(this.#strings)
+    const crossings = this.#crossings === undefined ? undefined : filledCrossings(this.#crossings)
     const batch: Batch = {
       partition: this.#task.partition,
       attempt: this.#task.attempt,
       slot: this.#task.slot,
       columns,
       ...(strings && { strings }),
+      ...(crossings && { crossings }),
+      ...(this.#dropped.size > 0 && { dropped: [...this.#dropped] }),
       gaps: this.#gaps,
       scannedBytes: this.#scanned,
       resumeAt: this.#resumeAt,
@@ -166,8 +199,14 @@ export class BatchWriter implements MatchSink {
       milliseconds: performance.now() - this.#startedAt,
       last: last || !wanted,
     }
-    this.#post(batch, [...buffersOf(columns), ...(strings === undefined ? [] : stringBuffers(strings))])
+    this.#post(batch, [
+      ...buffersOf(columns),
+      ...(strings === undefined ? [] : stringBuffers(strings)),
+      ...(crossings === undefined ? [] : crossingBuffers(crossings)),
+    ])
     if (this.#strings !== undefined) this.#strings.count = 0
+    if (this.#crossings !== undefined) this.#crossings.count = 0
+    this.#dropped = new Set()
     if (this.#columns !== undefined) this.#columns.count = 0
     this.#used = 0
     this.#gaps = []
@@ -192,6 +231,30 @@ function filled({ count, part, gpa, length }: StringColumns): StringColumns {
 
 function stringBuffers({ part, gpa, length }: StringColumns): ArrayBuffer[] {
   return [part, gpa, length].map(array => array.buffer as ArrayBuffer)
+}
+
+function newCrossings(matches: number): Writable<CrossingColumns> {
+  return {
+    count: 0,
+    part: new Uint32Array(matches),
+    address: new Float64Array(matches),
+    length: new Uint32Array(matches),
+    order: new Uint32Array(matches),
+  }
+}
+
+function filledCrossings({ count, part, address, length, order }: CrossingColumns): CrossingColumns {
+  return {
+    count,
+    part: part.slice(0, count),
+    address: address.slice(0, count),
+    length: length.slice(0, count),
+    order: order.slice(0, count),
+  }
+}
+
+function crossingBuffers({ part, address, length, order }: CrossingColumns): ArrayBuffer[] {
+  return [part, address, length, order].map(array => array.buffer as ArrayBuffer)
 }
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] }

@@ -8,8 +8,8 @@ import type { MatchSink, Scanner } from '../src/scan/scanner.js'
 import type { EdgeTable } from '../src/space/edge-table.js'
 import { BEGINS_STRETCH, ENDS_STRETCH, type JointTable, regionAt } from '../src/space/joint-table.js'
 import { BatchWriter } from './batch-writer.js'
-import { Gatherer } from './gather.js'
 import type { PartitionScanner } from './partition-scan.js'
+import { type Bad, RegionReader } from './region-reader.js'
 
 /** Bytes of regions that are fetched together, unless one region is longer. */
 const BLOCK_BYTES = 8 << 20
@@ -44,28 +44,19 @@ export function scanJoints(scan: JointScanner, task: ScanTask): void {
   writer.flush(true)
 }
 
-/** Bytes of the block that could not be read: offsets, end exclusive. */
-interface Bad {
-  readonly from: number
-  readonly to: number
-}
-
 class JointBlock implements MatchSink {
   readonly #scan: JointScanner
   readonly #writer: BatchWriter
-  readonly #gatherer: Gatherer
-  #buffer = new Uint8Array(0)
+  readonly #reader: RegionReader
   /** The block's regions, and the one of the last match. */
   #first = 0
   #end = 0
   #last = 0
-  /** Regions with bytes that could not be read. */
-  readonly #broken = new Map<number, Bad[]>()
 
   constructor(scan: JointScanner, writer: BatchWriter) {
     this.#scan = scan
     this.#writer = writer
-    this.#gatherer = new Gatherer(scan.memory)
+    this.#reader = new RegionReader(scan.memory, scan.joints, scan.kept)
   }
 
   /** Scans regions `first` ≤ index < `end`. */
@@ -73,53 +64,14 @@ class JointBlock implements MatchSink {
     const { joints, plainPatterns } = this.#scan
     this.#first = this.#last = first
     this.#end = end
-    const bytes = this.#fetch(first, end)
+    const bytes = this.#reader.read(first, end)
+    const { broken } = this.#reader
     // the regions that one call can serve come first
     const together = plainPatterns ? end : Math.max(first, Math.min(end, joints.plain))
     if (together > first) this.#scanTogether(bytes, first, together)
     for (let region = together; region < end; region++)
-      if (!this.#broken.has(region)) this.#scanPart(bytes, region, 0, this.#lengthOf(region))
-    for (const [region, bad] of this.#broken) this.#scanBroken(bytes, region, bad)
-  }
-
-  #fetch(first: number, end: number): Uint8Array {
-    const { kept, joints } = this.#scan
-    const from = joints.base[first] as number
-    const length = (joints.base[end] as number) - from
-    if (this.#buffer.length < length) this.#buffer = new Uint8Array(length)
-    this.#broken.clear()
-    if (kept === undefined) this.#gather(first, end, from)
-    else {
-      this.#buffer.set(kept.bytes.subarray(from, from + length))
-      // read again, to see what of a region can be had
-      for (let region = first; region < end; region++) {
-        let next = region
-        while (next < end && kept.lost[next] === 1) next++
-        if (next > region) this.#gather(region, next, from)
-        region = next
-      }
-    }
-    return this.#buffer.subarray(0, length)
-  }
-
-  /** Fetches regions `first` ≤ index < `end` to their places in the buffer, which begins with address `origin`. */
-  #gather(first: number, end: number, origin: number): void {
-    const { base, pieces, pieceGpa, pieceLength } = this.#scan.joints
-    const from = base[first] as number
-    const firstPiece = pieces[first] as number
-    const endPiece = pieces[end] as number
-    this.#gatherer.gather(
-      pieceGpa.subarray(firstPiece, endPiece),
-      pieceLength.subarray(firstPiece, endPiece),
-      this.#buffer.subarray(from - origin),
-      (badFrom, badTo) => {
-        const region = regionAt(base, from + badFrom, first, end)
-        const start = (base[region] as number) - from
-        const bad = this.#broken.get(region) ?? []
-        bad.push({ from: badFrom - start, to: badTo - start })
-        this.#broken.set(region, bad)
-      },
-    )
+      if (!broken.has(region)) this.#scanPart(bytes, region, 0, this.#lengthOf(region))
+    for (const [region, bad] of broken) this.#scanBroken(bytes, region, bad)
   }
 
   #lengthOf(region: number): number {
@@ -155,7 +107,7 @@ class JointBlock implements MatchSink {
     if (into < (ownedFrom[region] as number) || into >= (ownedTo[region] as number)) return
     const endsStretch = ((flags[region] as number) & ENDS_STRETCH) !== 0
     if (endsStretch && address + length > (base[region + 1] as number)) return
-    if (this.#broken.size > 0 && this.#broken.has(region)) return
+    if (this.#reader.broken.has(region)) return
     this.#writer.match(pattern, offset, length)
   }
 

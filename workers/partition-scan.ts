@@ -11,6 +11,7 @@ import type { Scanner, ScanWindow } from '../src/scan/scanner.js'
 import type { EdgeKeeper } from '../src/space/edge-table.js'
 import { BatchWriter, type WriterOptions } from './batch-writer.js'
 import { BlockSorter } from './block-sorter.js'
+import type { Crossings } from './crossings.js'
 
 /** Shorter runs of known zeros are scanned like data. */
 const MIN_ZERO_SKIP_BYTES = 65536
@@ -27,12 +28,15 @@ export interface PartitionScanner extends WriterOptions {
   readonly skipZeros: boolean
   readonly fault?: Fault
   /** In virtual scans: takes what regions around joints need of each block. Known zeros need not be brought. */
-  readonly edges?: EdgeKeeper
+  readonly edges?: readonly EdgeKeeper[]
+  /** With YARA rules in virtual spaces: told who takes what frames alone do not decide. */
+  readonly crossings?: Crossings
 }
 
 /** Scans one partition and posts what it finds; returns when all of it is posted, or the scan is cancelled. */
 export function scanPartition(scan: PartitionScanner, task: ScanTask): void {
   const writer = new BatchWriter(task, scan.control, scan)
+  if (scan.crossings !== undefined) scan.crossings.sink = writer
   let done = 0
   for (let index = firstRun(scan.runs, task.start); index < scan.runs.length; index++) {
     const run = scan.runs[index] as MemoryRun
@@ -140,7 +144,7 @@ class StretchScan {
     }
     const readTo = start + borrowed.bytes.length
     const ownedEnd = Math.min(end, readTo)
-    this.#scan.edges?.keep(at, ownedEnd, borrowed.bytes, start)
+    for (const edges of this.#scan.edges ?? []) edges.keep(at, ownedEnd, borrowed.bytes, start)
     this.#run({
       bytes: borrowed.bytes,
       gpa: start,
@@ -164,7 +168,7 @@ class StretchScan {
   /** Tells a gap, cut at the partition's end, and returns the address behind it. */
   #gap(at: number, length: number, reason: NonNullable<Window['stop']>['reason'], to: number): number {
     const end = Math.min(at + length, to)
-    this.#scan.edges?.lose(at, end)
+    for (const edges of this.#scan.edges ?? []) edges.lose(at, end)
     this.#writer.gap({ gpa: at, length: end - at, reason })
     this.#stretchStart = end
     return end

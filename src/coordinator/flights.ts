@@ -108,7 +108,8 @@ export class Flights {
       for (;;) {
         const partition = this.#stop ? undefined : partitions[next++]
         if (partition === undefined) return
-        if (partition.area === 'joints') await Promise.race([this.#framesDone.promise, this.#stopped.promise])
+        if (partition.area !== undefined)
+          await Promise.race([this.#framesDone.promise, this.#stopped.promise])
         await this.#fly(crew, partition, slot)
         if (partition.area === undefined && --this.#framesLeft === 0) this.#framesDone.resolve()
         bytesLeft -= partition.bytes

@@ -106,7 +106,7 @@ export class ScanSession {
       this.#live = await this.#startLive()
       this.#spaces = await this.#openSpaces(pool, compiled, jobs)
       const laidOut = this.#spaces?.virtual?.laidOut
-      if (laidOut !== undefined) this.#ruleSide?.useSpaces(laidOut.table, laidOut.slots, laidOut.memory)
+      if (laidOut !== undefined) this.#ruleSide?.useSpaces(laidOut.plan, laidOut.memory)
       const shape = shapeOf(this.#target, request, compiled, jobs)
       const virtual = this.#spaces?.virtual
       const runs = virtual?.plan.runs
@@ -237,7 +237,7 @@ export class ScanSession {
     const size =
       asked === undefined ? partitionSize(bytes, jobs, blockBytes, slow) : Math.max(asked, blockBytes)
     const partitions = planPartitions(runs, size, blockBytes)
-    const more = this.#spaces?.virtual?.partitions(partitions.length, jobs, blockBytes) ?? []
+    const more = this.#spaces?.virtual?.partitions(partitions.length, jobs) ?? []
     return [...partitions, ...more]
   }
 
@@ -284,7 +284,7 @@ export class ScanSession {
     this.#bytesScanned -= lost
     this.#bytesUnread += lost
     this.#bytesFailed += lost
-    const what = area === 'joints' ? 'matches across joints of pages' : 'YARA rules in processes'
+    const what = area === 'joints' ? 'matches across joints of pages' : 'YARA strings across joints of pages'
     const message = `${what}: part was given up after ${ATTEMPTS} attempts: ${error.message}`
     this.#deliver([{ type: 'error', gpa: 0, length: 0, error: { ...error, message } }], () => undefined)
   }
@@ -292,7 +292,7 @@ export class ScanSession {
   *#eventsOf(batch: Batch): Generator<ScanEvent> {
     const { limit = Number.POSITIVE_INFINITY, contextBytes = 0 } = this.#request
     const partition = this.#partitions[batch.partition]
-    if (batch.strings !== undefined) this.#ruleSide?.add(batch.strings)
+    this.#ruleSide?.add(batch)
     const patterns = this.#compiled?.patterns ?? []
     const holdAll = this.#request.sort === true && this.#ruleSide !== undefined
     for (const match of matchesOf(batch, patterns, contextBytes > 0, this.#placing(partition))) {
@@ -308,7 +308,8 @@ export class ScanSession {
     if (this.#matches >= limit) this.cancel()
   }
 
-  #placing(partition: Partition | undefined): MatchPlacing | undefined {
+  /** How matches of a partition become what is told; `laid-out`: those of rules, which are in no partition. */
+  #placing(partition: Partition | 'laid-out' | undefined): MatchPlacing | undefined {
     if (this.#folded) return { folded: true }
     const spaces = this.#spaces
     if (spaces === undefined || partition === undefined) return undefined
@@ -331,8 +332,7 @@ export class ScanSession {
       onHint?.('the scan was ended before all of it was searched: rules were not evaluated')
       return
     }
-    const partition = this.#partitions.find(({ area }) => area === 'linear') ?? this.#partitions[0]
-    const placing = this.#placing(partition)
+    const placing = this.#placing('laid-out')
     for (const finding of side.findings()) {
       if (finding.kind === 'rule') {
         yield* this.#ruleEvents(finding.hit, finding.address)

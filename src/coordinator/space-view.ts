@@ -5,6 +5,7 @@
 import type { Gap, MemoryRun, PhysicalMemory } from '../core/memory.js'
 import { rebased } from '../os/search/physical.js'
 import { hasAssertions } from '../patterns/measure.js'
+import { longestRow } from '../rules/search/reach.js'
 import type { CompiledScan } from '../scan/compiled-scan.js'
 import { pack } from '../scan/context.js'
 import type { SpaceCounts, VirtualGapEvent } from '../scan/events.js'
@@ -15,9 +16,9 @@ import { ABSENT_REASONS, type EnumeratedSpace, type SpaceQuery } from '../space/
 import { type ExtentColumns, NO_EXTENTS } from '../space/extents.js'
 import type { Owner, PageFile, SpaceChoice } from '../space/guest-spaces.js'
 import type { Neighbourhood } from '../space/joint-plan.js'
-import { type LinearSlot, type LinearTable, layOut, linearExtentAt } from '../space/linear-space.js'
-import { eachFrameOnce } from '../space/once.js'
+import { linearExtentAt, slotAt } from '../space/linear-space.js'
 import { OwnerFinder, type Place, Placement, virtualAddress } from '../space/placement.js'
+import { planKernelRules, planRules, type RulePlan } from '../space/rule-plan.js'
 import { plainGaps } from '../space/swap-gaps.js'
 import { mergeExtents } from '../space/swap-in.js'
 import { type SwappedRange, withSwapped } from '../space/swapped-memory.js'
@@ -33,7 +34,7 @@ import {
 import { enumerateAll } from './enumerate-all.js'
 import type { FoundSpaces } from './guest-spaces.js'
 import type { ScanPool } from './pool.js'
-import { jointPartitions, linearPartitions } from './space-partitions.js'
+import { jointPartitions } from './space-partitions.js'
 import { bringBack, type SwappedSpaces } from './swapped-spaces.js'
 import type { Target } from './target.js'
 
@@ -199,7 +200,7 @@ export class VirtualSide {
   /** This thread's memory. */
   readonly #reader: PhysicalMemory
   readonly #range: SwappedRange | undefined
-  readonly #linear: { readonly table: LinearTable; readonly slots: readonly LinearSlot[] } | undefined
+  readonly #rules: RulePlan | undefined
   /** Up to where each partition of frames is told. */
   readonly #told = new Map<number, number>()
 
@@ -225,7 +226,8 @@ export class VirtualSide {
     this.#placement = new Placement(map, this.plan, choice)
     this.#fixed = compiled.patterns.map(p => p.minBytes === p.maxBytes && !hasAssertions(p.node))
     const selected = [...map.spaces.entries()].filter(([index]) => this.plan.selected[index] === 1)
-    this.#linear = compiled.strings === undefined ? undefined : layOut(rulesIn(choice, selected))
+    this.#rules =
+      compiled.strings === undefined ? undefined : planned(choice, selected, longestRow(compiled.strings))
     this.#reader = range === undefined ? reader : withSwapped(reader, range)
   }
 
@@ -239,7 +241,7 @@ export class VirtualSide {
       joints: this.plan.joints,
       ...(this.#edges && { edges: this.#edges }),
       plainPatterns: behindBytes === 0 && this.#fixed.every(Boolean),
-      ...(this.#linear && { linear: this.#linear.table }),
+      ...(this.#rules && { rules: this.#rules.search }),
       ...(this.#range && { swapped: this.#range }),
     }
   }
@@ -255,17 +257,27 @@ export class VirtualSide {
   }
 
   /** Partitions behind those of the frames; `first` is the first one's index. */
-  partitions(first: number, jobs: number, blockBytes: number): Partition[] {
-    const joints = jointPartitions(this.plan.joints, first, jobs)
-    const linear = this.#linear
-    return linear === undefined
+  partitions(first: number, jobs: number): Partition[] {
+    const joints = jointPartitions(this.plan.joints, 'joints', first, jobs)
+    const rules = this.#rules?.search.joints
+    return rules === undefined
       ? joints
-      : [...joints, ...linearPartitions(linear.table, linear.slots, first + joints.length, blockBytes)]
+      : [...joints, ...jointPartitions(rules, 'rule-joints', first + joints.length, jobs)]
   }
 
-  /** Places of a match of `partition`. */
-  placesOf(partition: Partition, address: number, length: number, pattern: number): readonly Place[] {
-    const places = this.#placesOf(partition, address, length, pattern)
+  /** Places of a match of `partition`; `laid-out`: of a rule's, at an address of the laid-out spaces. */
+  placesOf(
+    partition: Partition | 'laid-out',
+    address: number,
+    length: number,
+    pattern: number,
+  ): readonly Place[] {
+    const places =
+      partition === 'laid-out'
+        ? this.#placesLaidOut(address)
+        : partition.area === 'joints'
+          ? this.#placement.atJoint(address, length, pattern, this.#fixed[pattern] ?? false)
+          : this.#placement.inPlace(address, length, pattern, this.#fixed[pattern] ?? false)
     if (this.#range === undefined) return places
     return places.map(place => {
       const swap = this.#swapped?.swapIn.locate(place.gpa)
@@ -273,29 +285,25 @@ export class VirtualSide {
     })
   }
 
-  #placesOf({ area }: Partition, address: number, length: number, pattern: number): readonly Place[] {
-    const fixed = this.#fixed[pattern] ?? false
-    if (area === 'joints') return this.#placement.atJoint(address, length, pattern, fixed)
-    if (area === undefined) return this.#placement.inPlace(address, length, pattern, fixed)
-    const linear = this.#linear
-    const extent = linear === undefined ? -1 : linearExtentAt(linear.table, address)
-    if (linear === undefined || extent < 0) return []
-    const into = address - (linear.table.address[extent] as number)
-    const gpa = (linear.table.gpa[extent] as number) + into
-    const va = virtualAddress(linear.table.vpn[extent] as number, into)
+  #placesLaidOut(address: number): Place[] {
+    const table = this.#rules?.search.table
+    const extent = table === undefined ? -1 : linearExtentAt(table, address)
+    if (table === undefined || extent < 0) return []
+    const into = address - (table.address[extent] as number)
+    const gpa = (table.gpa[extent] as number) + into
+    const va = virtualAddress(table.vpn[extent] as number, into)
     return this.pidsAt(address).map(pid => ({ gpa, pid, va }))
   }
 
   /** With YARA rules: spaces laid out for them, and this thread's memory to read them from. */
-  get laidOut():
-    | { readonly table: LinearTable; readonly slots: readonly LinearSlot[]; readonly memory: PhysicalMemory }
-    | undefined {
-    return this.#linear && { ...this.#linear, memory: this.#reader }
+  get laidOut(): { readonly plan: RulePlan; readonly memory: PhysicalMemory } | undefined {
+    return this.#rules && { plan: this.#rules, memory: this.#reader }
   }
 
   /** Processes whose laid-out space an address lies in. */
   pidsAt(address: number): number[] {
-    const slot = this.#linear?.slots.find(({ start, end }) => address >= start && address < end)
+    const slots = this.#rules?.slots ?? []
+    const slot = slots[slotAt(slots, address)]
     const owners = slot === undefined ? [] : (this.#map.spaces[slot.space]?.owners ?? [])
     const choice = this.#choice
     const pids = owners.map(({ pid }) => pid)
@@ -313,6 +321,8 @@ export class VirtualSide {
   /** Frames that were given up: what joints need of them was not kept. */
   lose(from: number, to: number): void {
     if (this.#edges !== undefined) new EdgeKeeper(this.#edges, this.plan.joints).lose(from, to)
+    const { edges, joints } = this.#rules?.search ?? {}
+    if (edges !== undefined && joints !== undefined) new EdgeKeeper(edges, joints).lose(from, to)
   }
 
   /** A gap in pages that were brought back: where it lies in each process. */
@@ -350,15 +360,19 @@ function neighbourhoodOf({ patterns, outermost }: CompiledScan, contextBytes: nu
   }
 }
 
-/** What rules are evaluated in: each process by itself; the kernel as one, each of its frames once. */
-function rulesIn(
+/** What rules are evaluated in: each process by itself, and the kernel as one. */
+function planned(
   choice: Exclude<SpaceChoice, 'physical'>,
   selected: readonly (readonly [number, PlannedSpace])[],
-): (readonly [number, ExtentColumns])[] {
-  if (choice !== 'kernel') return selected.map(([index, { extents }]) => [index, extents] as const)
+  rowBytes: number,
+): RulePlan {
+  if (choice !== 'kernel')
+    return planRules(
+      selected.map(([index, { extents }]) => [index, extents] as const),
+      rowBytes,
+    )
   const [first = 0] = selected[0] ?? []
-  const other = selected.find(([, { kind }]) => kind === 'kernel')?.[1].extents ?? NO_EXTENTS
-  const direct = selected.find(([, { kind }]) => kind === 'direct')?.[1].extents ?? NO_EXTENTS
-  const [once = NO_EXTENTS, rest = NO_EXTENTS] = eachFrameOnce([other, direct])
-  return [[first, mergeExtents(once, rest)]]
+  const extentsOf = (wanted: PlannedSpace['kind']): ExtentColumns =>
+    selected.find(([, { kind }]) => kind === wanted)?.[1].extents ?? NO_EXTENTS
+  return planKernelRules(first, extentsOf('kernel'), extentsOf('direct'), rowBytes)
 }

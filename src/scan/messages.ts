@@ -4,7 +4,7 @@ import type { DriverSpec } from '../drivers/spec.js'
 import type { EdgeTable } from '../space/edge-table.js'
 import type { EnumeratedSpace, SpaceQuery, TableRules } from '../space/enumerate.js'
 import type { JointTable } from '../space/joint-table.js'
-import type { LinearTable } from '../space/linear-space.js'
+import type { RuleSearch } from '../space/rule-plan.js'
 import type { SwappedRange } from '../space/swapped-memory.js'
 import type { CompiledScan } from './compiled-scan.js'
 import type { Packed } from './context.js'
@@ -41,7 +41,7 @@ export interface VirtualContext {
   /** Every pattern has one length and looks at nothing around it. */
   readonly plainPatterns: boolean
   /** With YARA rules. */
-  readonly linear?: LinearTable
+  readonly rules?: RuleSearch
   /** Pages that were brought back from swap, on top of the driver's memory. */
   readonly swapped?: SwappedRange
 }
@@ -115,6 +115,18 @@ export interface StringColumns {
   readonly length: Uint32Array
 }
 
+/**
+ * Matches that frames alone do not decide, in virtual spaces: at laid-out addresses, possibly several of a part at one, of which that with
+ * the lowest order counts, with greedy parts that with the highest. Its buffers are transferred.
+ */
+export interface CrossingColumns {
+  readonly count: number
+  readonly part: Uint32Array
+  readonly address: Float64Array
+  readonly length: Uint32Array
+  readonly order: Uint32Array
+}
+
 /** Worker to coordinator. */
 export interface Batch {
   readonly partition: number
@@ -123,6 +135,9 @@ export interface Batch {
   readonly columns: MatchColumns
   /** With rules whose strings were hit. */
   readonly strings?: StringColumns
+  readonly crossings?: CrossingColumns
+  /** Parts of which not every match is told. */
+  readonly dropped?: readonly number[]
   readonly gaps: readonly Gap[]
   /** Bytes scanned since the last batch. */
   readonly scannedBytes: number

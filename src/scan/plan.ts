@@ -13,10 +13,10 @@ export interface Partition {
 }
 
 /**
- * Virtual scans have two more address spaces to scan. `joints`: regions around joints, one behind the other
- * (`JointTable.base`). `linear`: address spaces laid out (`LinearTable`), for YARA rules.
+ * Virtual scans have two more address spaces to scan: regions around joints, one behind the other (`JointTable.base`), for patterns and
+ * for the strings of YARA rules.
  */
-export type ScanArea = 'joints' | 'linear'
+export type ScanArea = 'joints' | 'rule-joints'
 
 /** Smaller partitions cost more to hand out than they gain in balance. */
 const MIN_PARTITION_BYTES = 16 * 2 ** 20

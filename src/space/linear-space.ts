@@ -22,6 +22,9 @@ export interface LinearSlot {
   readonly space: number
   readonly start: number
   readonly end: number
+  /** Its extents in the table, end exclusive. */
+  readonly firstExtent: number
+  readonly endExtent: number
 }
 
 /** Lays spaces out; `spaces` are pairs of a space's index and its extents. */
@@ -37,6 +40,7 @@ export function layOut(spaces: readonly (readonly [number, ExtentColumns])[]): {
   let at = 0
   for (const [space, extents] of spaces) {
     const start = at
+    const firstExtent = address.count
     for (let i = 0; i < extents.vpn.length; i++) {
       const page = extents.vpn[i] as number
       const before =
@@ -48,7 +52,7 @@ export function layOut(spaces: readonly (readonly [number, ExtentColumns])[]): {
       vpn.push(page)
       at += extents.length[i] as number
     }
-    slots.push({ space, start, end: at })
+    slots.push({ space, start, end: at, firstExtent, endExtent: address.count })
     at = nextHole(at)
   }
   const shared = (column: GrowingDoubles): Float64Array => {
@@ -80,10 +84,23 @@ export function linearExtentAt({ address, length }: LinearTable, at: number): nu
   return index >= 0 && at < (address[index] as number) + (length[index] as number) ? index : -1
 }
 
-/** The stretches of a table. */
-export function linearRuns({ address, length }: LinearTable): MemoryRun[] {
+/** Index of the slot that holds `address`, or -1; slots ascend. */
+export function slotAt(slots: readonly LinearSlot[], address: number): number {
+  let low = 0
+  let high = slots.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((slots[middle] as LinearSlot).end <= address) low = middle + 1
+    else high = middle
+  }
+  const slot = slots[low]
+  return slot !== undefined && address >= slot.start ? low : -1
+}
+
+/** The stretches of a table, or of its extents `first` ≤ index < `end`. */
+export function linearRuns({ address, length }: LinearTable, first = 0, end = address.length): MemoryRun[] {
   const runs: { gpa: number; length: number }[] = []
-  for (let i = 0; i < address.length; i++) {
+  for (let i = first; i < end; i++) {
     const last = runs.at(-1)
     if (last !== undefined && last.gpa + last.length === address[i]) last.length += length[i] as number
     else runs.push({ gpa: address[i] as number, length: length[i] as number })
@@ -93,15 +110,20 @@ export function linearRuns({ address, length }: LinearTable): MemoryRun[] {
 
 /** The laid-out spaces as memory. `inner` stays the caller's. */
 export class LinearMemory implements PhysicalMemory {
-  readonly runs: readonly MemoryRun[]
   readonly #table: LinearTable
   readonly #inner: PhysicalMemory
+  #runs: readonly MemoryRun[] | undefined
   #scratch = new Uint8Array(0)
 
   constructor(table: LinearTable, inner: PhysicalMemory) {
     this.#table = table
     this.#inner = inner
-    this.runs = linearRuns(table)
+  }
+
+  /** Its stretches, made when they are asked for: there may be hundreds of thousands. */
+  get runs(): readonly MemoryRun[] {
+    this.#runs ??= linearRuns(this.#table)
+    return this.#runs
   }
 
   spanAt(gpa: number, limit: number): Span {

@@ -60,7 +60,7 @@ export function scanSpaces(
     sort: false,
     skipZeros: false,
     joints: plan.joints,
-    ...(edges && { kept: edges, edges: new EdgeKeeper(edges, plan.joints) }),
+    ...(edges && { kept: edges, edges: [new EdgeKeeper(edges, plan.joints)] }),
     plainPatterns: behindBytes === 0 && fixed.every(Boolean),
     post: (batch: Batch) => {
       control.release(0)

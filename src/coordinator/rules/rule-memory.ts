@@ -4,7 +4,7 @@
  */
 import { unfoldAddress } from '../../core/folded-address.js'
 import type { MemoryRun, PhysicalMemory } from '../../core/memory.js'
-import { clipRuns, findRun } from '../../core/runs.js'
+import { findRun } from '../../core/runs.js'
 import type { OffsetColumns } from '../../rules/search/columns.js'
 import type { RuleSpace, StringMatches } from '../../rules/space.js'
 import {
@@ -12,6 +12,7 @@ import {
   type LinearSlot,
   type LinearTable,
   linearExtentAt,
+  linearRuns,
 } from '../../space/linear-space.js'
 import { virtualAddress } from '../../space/placement.js'
 
@@ -158,13 +159,12 @@ function lowestFrom(
 /** One space out of several that are laid out: offsets are its virtual addresses. */
 export function laidOutSpace(memory: LinearMemory, table: LinearTable, slot: LinearSlot): RuleMemory {
   const { address, vpn, length } = table
-  const first = slot.end > slot.start ? linearExtentAt(table, slot.start) : 0
-  const end = slot.end > slot.start ? linearExtentAt(table, slot.end - 1) + 1 : 0
+  const { firstExtent: first, endExtent: end } = slot
   const offsetOf = (at: number): bigint => {
     const extent = linearExtentAt(table, at)
     return virtualAddress(vpn[extent] as number, at - (address[extent] as number))
   }
-  return new RuleMemory(memory, clipRuns(memory.runs, slot.start, slot.end), {
+  return new RuleMemory(memory, linearRuns(table, first, end), {
     offsetOf,
     addressFrom: offset => {
       const page = Number(BigInt.asIntN(64, offset) >> PAGE_BITS)

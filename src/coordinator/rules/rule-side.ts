@@ -4,15 +4,17 @@ import type { RuleSet } from '../../rules/ast.js'
 import { Conditions } from '../../rules/conditions.js'
 import type { Guards } from '../../rules/guards.js'
 import type { External } from '../../rules/scope.js'
+import type { OffsetColumns } from '../../rules/search/columns.js'
 import { Gathered } from '../../rules/search/gather.js'
 import type { StringTables } from '../../rules/search/tables.js'
 import { MAX_DATA_BYTES, type ResidentMatchEvent } from '../../scan/events.js'
-import type { StringColumns } from '../../scan/messages.js'
+import type { Batch } from '../../scan/messages.js'
 import type { RuleHit } from '../../scan/scanner.js'
-import { LinearMemory, type LinearSlot, type LinearTable } from '../../space/linear-space.js'
+import type { RulePlan } from '../../space/rule-plan.js'
 import type { Target } from '../target.js'
 import { ForeignRules } from './foreign.js'
-import { imageSpace, laidOutSpace, type RuleMemory } from './rule-memory.js'
+import { imageSpace, type RuleMemory } from './rule-memory.js'
+import { SpaceMatches } from './space-matches.js'
 import { addFixedPlaces, ruleName, type ToldString, verdict } from './verdict.js'
 
 /** Names of a list that are told, in a line for a person. */
@@ -34,12 +36,15 @@ export type RuleFinding =
   | { readonly kind: 'rule'; readonly hit: RuleHit; readonly address: number }
   | { readonly kind: 'match'; readonly match: ResidentMatchEvent }
 
-/** A space with what was found in it. */
-interface Scope {
+/** A space that rules are evaluated in. */
+export interface Scope {
+  /** An address that belongs to it. */
   readonly start: number
-  readonly end: number
-  readonly gathered: Gathered
-  readonly space: () => RuleMemory
+  readonly space: RuleMemory
+  /** What was found, by the strings' ids. */
+  readonly strings: Map<number, OffsetColumns>
+  /** Ids of strings of which not every match was kept. */
+  readonly limited: ReadonlySet<number>
 }
 
 export class RuleSide {
@@ -49,30 +54,20 @@ export class RuleSide {
   readonly #exhausted = new Set<number>()
   readonly #limited = new Set<number>()
   readonly #failed = new Set<string>()
-  #scopes: readonly Scope[]
+  readonly #image: () => RuleMemory
+  readonly #gathered: Gathered
+  #spaces: SpaceMatches | undefined
 
   constructor(target: Target, folded: boolean, rules: SearchedRules, contextBytes: number) {
     this.#rules = rules
     this.#contextBytes = contextBytes
-    this.#scopes = [
-      {
-        start: 0,
-        end: Number.POSITIVE_INFINITY,
-        gathered: new Gathered(rules.tables),
-        space: () => imageSpace(target.memory, folded ? target.memory.runs : target.runs, folded),
-      },
-    ]
+    this.#gathered = new Gathered(rules.tables)
+    this.#image = () => imageSpace(target.memory, folded ? target.memory.runs : target.runs, folded)
   }
 
-  /** Evaluates in laid-out spaces, each by itself, in place of the image. */
-  useSpaces(table: LinearTable, slots: readonly LinearSlot[], memory: PhysicalMemory): void {
-    const laidOut = new LinearMemory(table, memory)
-    this.#scopes = slots.map(slot => ({
-      start: slot.start,
-      end: slot.end,
-      gathered: new Gathered(this.#rules.tables),
-      space: () => laidOutSpace(laidOut, table, slot),
-    }))
+  /** Evaluates in laid-out spaces, each by itself, in place of the image. `memory` is this thread's. */
+  useSpaces(plan: RulePlan, memory: PhysicalMemory): void {
+    this.#spaces = new SpaceMatches(this.#rules.tables, plan, memory)
   }
 
   /** Makes the conditions ready while others search. */
@@ -93,24 +88,32 @@ export class RuleSide {
   }
 
   /** Takes what a worker found. */
-  add({ count, part, gpa, length }: StringColumns): void {
-    let scope: Scope | undefined
-    for (let i = 0; i < count; i++) {
-      const address = gpa[i] as number
-      if (scope === undefined || address < scope.start || address >= scope.end)
-        scope = this.#scopes.find(({ start, end }) => address >= start && address < end)
-      scope?.gathered.add(part[i] as number, address, length[i] as number)
+  add({ strings, crossings, dropped = [] }: Batch): void {
+    for (const part of dropped) this.#limited.add(this.#rules.tables.string[part] as number)
+    if (this.#spaces !== undefined) this.#spaces.add(strings, crossings)
+    else if (strings !== undefined) {
+      const { count, part, gpa, length } = strings
+      for (let i = 0; i < count; i++)
+        this.#gathered.add(part[i] as number, gpa[i] as number, length[i] as number)
     }
+  }
+
+  *#scopes(): Generator<Scope> {
+    if (this.#spaces !== undefined) {
+      yield* this.#spaces.scopes()
+      return
+    }
+    const space = this.#image()
+    const strings = this.#gathered.finish(address => space.runEnd(address))
+    yield { start: 0, space, strings, limited: this.#gathered.limited }
   }
 
   /** Evaluates all rules in each space; a rule that holds comes before its matches. */
   *findings(): Generator<RuleFinding> {
     const { ruleSet, conditions } = this.prepare()
     using foreign = new ForeignRules(this.#rules.externals, this.#rules.guards)
-    for (const { gathered, space: open, start } of this.#scopes) {
-      const space = open()
-      const strings = gathered.finish(address => space.runEnd(address))
-      for (const string of gathered.limited) this.#limited.add(string)
+    for (const { space, strings, limited, start } of this.#scopes()) {
+      for (const string of limited) this.#limited.add(string)
       addFixedPlaces(ruleSet, strings, space)
       space.strings = strings
       for (const { hit, strings: told } of verdict(ruleSet, conditions, space, {

@@ -256,6 +256,40 @@ describe('a scan of the kernel', () => {
   })
 })
 
+describe('YARA rules in the kernel', () => {
+  it('match across frames of which one is told elsewhere', async () => {
+    const { path, spaces } = imageOf('kernel-rules', {
+      texts: [
+        // into a frame that is told at its own address, and out of it
+        [61 * PAGE - 3, 'needle'],
+        [62 * PAGE - 3, 'needle'],
+        [71 * PAGE - 3, 'needle'],
+        [61 * PAGE + 50, 'needle'],
+      ],
+      processes: [],
+      kernel: [
+        [0xffff_c900_0000_0000n, 61],
+        [0xffff_c900_0010_0000n, 70],
+        [0xffff_c900_0010_1000n, 71],
+      ],
+    })
+    const patterns = [
+      { kind: 'yara', source: 'rule r { strings: $a = "needle" condition: #a == 4 }' },
+    ] as const
+    const { matches, events } = await scanFile(
+      path,
+      request(spaces, { space: 'kernel', patterns, sort: true }),
+    )
+    expect(events.filter(event => event.type === 'rule').map(event => event.pid)).toEqual([0])
+    expect(matches.map(told)).toEqual([
+      '0 0xffff88800003cffd 0x3cffd',
+      '0 0xffff88800003dffd 0x3dffd',
+      '0 0xffffc90000000032 0x3d032',
+      '0 0xffffc90000100ffd 0x46ffd',
+    ])
+  })
+})
+
 describe('owners', () => {
   it('are told of matches in physical memory, also in a range', async () => {
     const range = { start: 10 * PAGE, end: 11 * PAGE }
