@@ -7,6 +7,7 @@ import type { RowWatcher } from '../scanners/rule-strings.js'
 import { PAGE_BYTES } from '../src/core/address.js'
 import { type Reach, reachOf } from '../src/rules/search/reach.js'
 import { FIXED, type StringTables } from '../src/rules/search/tables.js'
+import { ORDER_PER_BYTE } from '../src/rules/search/verifier.js'
 import type { ScanWindow } from '../src/scan/scanner.js'
 import { type LinearMemory, type LinearTable, linearExtentAt } from '../src/space/linear-space.js'
 import type { Places } from './places.js'
@@ -18,9 +19,6 @@ export interface CrossingSink {
   drop(part: number): void
   readonly cancelled: boolean
 }
-
-/** Room for the atom in an order. */
-const MAX_SUBS = 65_536
 
 /** Places with the same frames around them: the first one's address, and the bytes that are looked at there. */
 interface Way {
@@ -145,7 +143,8 @@ export class Crossings implements RowWatcher {
     this.#verifier.verify(hay, part, sub, address + distance - from, (start, length, order) => {
       const at = from + start
       if (this.#staysInPage(part, at % PAGE_BYTES)) return
-      const rank = fixed ? order : (order - start) * MAX_SUBS + Math.min(sub, MAX_SUBS - 1)
+      // counted from the start: that place may be met in other bytes, too
+      const rank = fixed ? order : order - start * ORDER_PER_BYTE
       for (const member of members) sink.crossing(part, member + at - address, length, rank)
     })
   }

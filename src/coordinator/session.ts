@@ -266,6 +266,7 @@ export class ScanSession {
     const lost = clipRuns(this.#runs, from, end).map((run): Gap => ({ ...run, reason: 'error' }))
     this.#countGaps(virtual === undefined ? lost : virtual.clip(partition, lost))
     virtual?.lose(from, end)
+    this.#ruleSide?.lose(lost)
     if (virtual?.isSwapped(from) === true) {
       const message = `pages held compressed were given up after ${ATTEMPTS} attempts: ${error.message}`
       this.#deliver([{ type: 'error', gpa: 0, length: 0, error: { ...error, message } }], () => undefined)

@@ -1,5 +1,6 @@
 /** Searches strings of rules in many spaces in this thread, with the workers' own loops, over extents that a test made up. */
 import { RuleStringScanner } from '../../scanners/rule-strings.js'
+import { LostRanges } from '../../src/coordinator/rules/lost-ranges.js'
 import { SpaceMatches } from '../../src/coordinator/rules/space-matches.js'
 import type { PhysicalMemory } from '../../src/core/memory.js'
 import type { OffsetColumns } from '../../src/rules/search/columns.js'
@@ -40,6 +41,7 @@ export function searchSpaces(
   const { table, joints } = search
   const edges = cut.keep ? search.edges : undefined
   const matches = new SpaceMatches(tables, plan, memory)
+  const lost = new LostRanges()
   const union = FrameUnion.of(buildReverseMap(spaces), new Uint8Array(spaces.length).fill(1))
   const scanner = new RuleStringScanner(tables)
   const shared = { tables, table, memory: new LinearMemory(table, memory) }
@@ -47,7 +49,8 @@ export function searchSpaces(
   const control = ControlBlock.create(1)
   const post = (batch: Batch): void => {
     control.release(0)
-    matches.add(batch.strings, batch.crossings)
+    matches.add(batch)
+    lost.add(batch.gaps)
   }
   const common = { memory, control, contextBytes: 0, post }
   const runs = union.runs(memory.runs)
@@ -83,7 +86,7 @@ export function searchSpaces(
   }
   scanRuleJoints(regions, { ...task, start: 0, end: joints.base.at(-1) ?? 0 })
   scanner[Symbol.dispose]()
-  return Array.from(matches.scopes(), ({ strings }) => told(strings, plan))
+  return Array.from(matches.scopes(lost), ({ strings }) => told(strings, plan))
 }
 
 /** Searches every space by itself, stretch after stretch, each in one piece. */

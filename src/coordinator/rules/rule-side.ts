@@ -1,5 +1,5 @@
 /** The rules of a scan: gathers what workers find, space by space, and at the end evaluates and tells. */
-import type { PhysicalMemory } from '../../core/memory.js'
+import type { Gap, PhysicalMemory } from '../../core/memory.js'
 import type { RuleSet } from '../../rules/ast.js'
 import { Conditions } from '../../rules/conditions.js'
 import type { Guards } from '../../rules/guards.js'
@@ -13,6 +13,7 @@ import type { RuleHit } from '../../scan/scanner.js'
 import type { RulePlan } from '../../space/rule-plan.js'
 import type { Target } from '../target.js'
 import { ForeignRules } from './foreign.js'
+import { cutAt, LostRanges } from './lost-ranges.js'
 import { imageSpace, type RuleMemory } from './rule-memory.js'
 import { SpaceMatches } from './space-matches.js'
 import { addFixedPlaces, ruleName, type ToldString, verdict } from './verdict.js'
@@ -57,6 +58,7 @@ export class RuleSide {
   readonly #image: () => RuleMemory
   readonly #gathered: Gathered
   #spaces: SpaceMatches | undefined
+  readonly #lost = new LostRanges()
 
   constructor(target: Target, folded: boolean, rules: SearchedRules, contextBytes: number) {
     this.#rules = rules
@@ -88,9 +90,11 @@ export class RuleSide {
   }
 
   /** Takes what a worker found. */
-  add({ strings, crossings, dropped = [] }: Batch): void {
+  add(batch: Batch): void {
+    const { strings, dropped = [], gaps } = batch
     for (const part of dropped) this.#limited.add(this.#rules.tables.string[part] as number)
-    if (this.#spaces !== undefined) this.#spaces.add(strings, crossings)
+    this.#lost.add(gaps)
+    if (this.#spaces !== undefined) this.#spaces.add(batch)
     else if (strings !== undefined) {
       const { count, part, gpa, length } = strings
       for (let i = 0; i < count; i++)
@@ -98,13 +102,19 @@ export class RuleSide {
     }
   }
 
+  /** Memory that was given up: nothing was found there. */
+  lose(gaps: readonly Gap[]): void {
+    this.#lost.add(gaps)
+  }
+
   *#scopes(): Generator<Scope> {
     if (this.#spaces !== undefined) {
-      yield* this.#spaces.scopes()
+      yield* this.#spaces.scopes(this.#lost)
       return
     }
     const space = this.#image()
-    const strings = this.#gathered.finish(address => space.runEnd(address))
+    const cuts = this.#lost.inImage()
+    const strings = this.#gathered.finish(address => cutAt(cuts, address, space.runEnd(address)))
     yield { start: 0, space, strings, limited: this.#gathered.limited }
   }
 

@@ -2,11 +2,12 @@
 import type { PhysicalMemory } from '../../core/memory.js'
 import { Gathered } from '../../rules/search/gather.js'
 import { CHAINED, type StringTables } from '../../rules/search/tables.js'
-import type { CrossingColumns, StringColumns } from '../../scan/messages.js'
+import type { Batch } from '../../scan/messages.js'
 import { LinearMemory, type LinearSlot } from '../../space/linear-space.js'
 import type { PlacedExtents, RulePlan } from '../../space/rule-plan.js'
 import { FrameMatches } from './frame-matches.js'
 import { eachMatchOnce } from './kernel-once.js'
+import { cutAt, type LostRanges } from './lost-ranges.js'
 import { laidOutSpace } from './rule-memory.js'
 import type { Scope } from './rule-side.js'
 
@@ -28,13 +29,13 @@ export class SpaceMatches {
   }
 
   /** Takes what a worker found. */
-  add(strings: StringColumns | undefined, crossings: CrossingColumns | undefined): void {
+  add({ strings, crossings }: Pick<Batch, 'strings' | 'crossings'>): void {
     if (strings !== undefined) this.#frames.add(strings)
     if (crossings !== undefined) this.#frames.addCrossings(crossings)
   }
 
   /** Each space, once all was taken. A scope is over when the next one is asked for. */
-  *scopes(): Generator<Scope> {
+  *scopes(lost: LostRanges): Generator<Scope> {
     const { search, slots, kernel } = this.#plan
     this.#frames.sort()
     for (const slot of slots) {
@@ -44,7 +45,8 @@ export class SpaceMatches {
       const limit = (part: number): unknown => limited.add(this.#tables.string[part] as number)
       if (!this.#within(slot, gathered)) for (const part of this.#frames.parts) limit(part)
       const across = this.#stringsOf(this.#frames.placeAcross(slot.start, slot.end, gathered))
-      const strings = gathered.finish(address => space.runEnd(address))
+      const cuts = lost.laidOut(search.table, slot.firstExtent, slot.endExtent)
+      const strings = gathered.finish(address => cutAt(cuts, address, space.runEnd(address)))
       if (kernel !== undefined)
         for (const [id, columns] of strings)
           if (across.has(id) || this.#linked.has(id))

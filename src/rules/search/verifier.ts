@@ -13,6 +13,9 @@ interface Machine {
 /** `order`: matches of one string at one place are ranked by it. */
 export type Found = (start: number, length: number, order: number) => void
 
+/** How much an order grows from one byte to the next. */
+export const ORDER_PER_BYTE = 1
+
 /** The code of one part. */
 export class Verifier {
   readonly atoms: readonly Atom[]
@@ -59,7 +62,7 @@ export class Verifier {
     }
     if (forward < 0) return
     const bytes = this.atoms[atom]?.nodes.length ?? 0
-    const order = at + Math.min(4, bytes * size)
+    const order = at * ORDER_PER_BYTE + Math.min(4, bytes * size)
     const tell = (back: number): void => {
       const start = at - back
       const length = back + forward

@@ -21,7 +21,7 @@ const farString = fc.constantFrom(
   '{ 61 62 [0-190] 63 78 }',
   '{ 61 62 [3000-5000] 63 78 }',
   '{ 61 62 [-] 63 31 }',
-  `"${'ab1x'.repeat(1100)}"`,
+  `"${'qz'.repeat(2200)}"`,
   '/x1\\b/',
   '/^ab/',
   '/cx$/',
@@ -54,7 +54,7 @@ function bytesOf({
   repeated,
 }: typeof frame extends fc.Arbitrary<infer T> ? T : never): Uint8Array {
   const bytes = new Uint8Array(PAGE).fill(fill)
-  if (repeated) for (let i = 0; i < PAGE; i++) bytes[i] = 'ab1x'.charCodeAt(i % 4)
+  if (repeated) for (let i = 0; i < PAGE; i++) bytes[i] = 'qz'.charCodeAt(i % 2)
   bytes.set(midst, at)
   bytes.set(first)
   bytes.set(last, PAGE - last.length)
@@ -130,7 +130,7 @@ describe('strings of rules in many spaces', () => {
         const extents = spaces.map(pages => extentsOf(memory, pages))
         expect(searchSpaces(memory, extents, tables, cut)).toEqual(searchEachSpace(memory, extents, tables))
       }),
-      { numRuns: Number(process.env.SPACE_RUNS ?? 60) },
+      { numRuns: Number(process.env.SPACE_RUNS ?? 20) },
     )
   }, 300_000)
 })
@@ -180,7 +180,7 @@ describe('strings of rules in the kernel', () => {
           }
         expect(told).toEqual([...best.values()].sort())
       }),
-      { numRuns: Number(process.env.SPACE_RUNS ?? 40) },
+      { numRuns: Number(process.env.SPACE_RUNS ?? 20) },
     )
   }, 300_000)
 })
