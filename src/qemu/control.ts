@@ -71,18 +71,20 @@ export class GuestControl implements AsyncDisposable {
    * @throws VmsiftError `out-of-range` for a vCPU that the guest hasn't.
    */
   async registers(vcpu?: number): Promise<readonly CpuState[]> {
-    await using _pause = await this.pause()
-    const cpus = await monitorRegisters(this.#monitor, vcpu)
-    if (!cpus.some(lacksTables)) return cpus
-    try {
-      await using session = await this.#session()
-      const whole: CpuState[] = []
-      for (const cpu of cpus) whole.push(await withStub(session.stub, cpu))
-      return whole
-    } catch (error) {
-      if (error instanceof VmsiftError && error.code === 'monitor-busy') return cpus
-      throw error
-    }
+    return within(await this.pause(), async () => {
+      const cpus = await monitorRegisters(this.#monitor, vcpu)
+      if (!cpus.some(lacksTables)) return cpus
+      try {
+        return await within(await this.#session(), async ({ stub }) => {
+          const whole: CpuState[] = []
+          for (const cpu of cpus) whole.push(await withStub(stub, cpu))
+          return whole
+        })
+      } catch (error) {
+        if (error instanceof VmsiftError && error.code === 'monitor-busy') return cpus
+        throw error
+      }
+    })
   }
 
   /**
@@ -107,11 +109,8 @@ export class GuestControl implements AsyncDisposable {
    * @internal
    */
   async withSession<T>(work: (session: StubSession, monitor: Monitor) => Promise<T>): Promise<T> {
-    const run = async (): Promise<T> => {
-      await using session = await this.#session()
-      return await work(session, this.#monitor)
-    }
-    const result = run()
+    const run = async (session: StubSession): Promise<T> => work(session, this.#monitor)
+    const result = this.#session().then(session => within(session, run))
     const settled = result.catch(() => undefined)
     this.#running.add(settled)
     void settled.finally(() => this.#running.delete(settled))
@@ -127,6 +126,19 @@ export class GuestControl implements AsyncDisposable {
   #session(): Promise<StubSession> {
     return openStubSession(this.#monitor, this.#link)
   }
+}
+
+/** As `await using`, but where both fail the error of `work` is told as it is: it says more than that of putting the guest back. */
+async function within<S extends AsyncDisposable, T>(scope: S, work: (scope: S) => Promise<T>): Promise<T> {
+  let result: T
+  try {
+    result = await work(scope)
+  } catch (error) {
+    await Promise.resolve(scope[Symbol.asyncDispose]()).catch(() => undefined)
+    throw error
+  }
+  await scope[Symbol.asyncDispose]()
+  return result
 }
 
 /** A guest that stands still, a vCPU and an instruction at a time. */

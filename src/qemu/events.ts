@@ -12,6 +12,7 @@ import type { StubSession } from './gdbstub-session.js'
 import { SIGNAL_INTERRUPT, SIGNAL_TRAP, type StopReply, type WatchAccess } from './gdbstub-stop.js'
 import type { Monitor } from './monitor.js'
 import { instructionAddress } from './registers.js'
+import { hasMoved, mayRun, runState } from './run-state.js'
 
 /** Which events; at least one place, or steps. */
 export interface EventRequest {
@@ -194,11 +195,7 @@ class EventRun {
   }
 
   async #unexpected(signal: number): Promise<VmsiftError> {
-    const answer = (await this.#monitor.execute('query-status')) as { status?: unknown } | null
-    const status = String(answer?.status)
-    return status === 'shutdown'
-      ? new VmsiftError('guest-gone', 'the guest has shut down')
-      : new VmsiftError('monitor-failed', `QEMU stopped the guest: ${status}`, { detail: { signal, status } })
+    return stoppedItself((await runState(this.#monitor)).status, signal)
   }
 
   /**
@@ -292,6 +289,9 @@ class EventRun {
     if (held.length === 0) return false
     // nobody who unsubscribes has to let go as well
     await Promise.race([Promise.all(held), aborted(this.#signal)])
+    // it may have been held for long
+    const state = await runState(this.#monitor)
+    if (!mayRun(state)) throw stoppedItself(state.status)
     return true
   }
 
@@ -299,6 +299,16 @@ class EventRun {
   get #stopsBefore(): boolean {
     return this.#stub.description.architecture === 'aarch64'
   }
+}
+
+/** QEMU stopped the guest for a reason of its own. */
+function stoppedItself(status: string, signal?: number): VmsiftError {
+  if (status === 'shutdown') return new VmsiftError('guest-gone', 'the guest has shut down')
+  if (hasMoved({ running: false, status }))
+    return new VmsiftError('guest-gone', 'the guest has migrated to another host')
+  return new VmsiftError('monitor-failed', `QEMU stopped the guest: ${status}`, {
+    detail: { signal, status },
+  })
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

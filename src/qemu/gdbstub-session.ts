@@ -8,7 +8,7 @@ import { GdbStub } from './gdbstub.js'
 import type { StubAddress } from './gdbstub-link.js'
 import { findStub, stubBusy } from './gdbstub-server.js'
 import { canExecuteNow, type Monitor } from './monitor.js'
-import { runState } from './run-state.js'
+import { mayRun, runState } from './run-state.js'
 import { removeSharedFolder } from './shared-folder.js'
 
 export interface SessionOptions {
@@ -91,13 +91,24 @@ export async function mendStub(monitor: Monitor, pid: number | undefined): Promi
   await using _session = await openStubSession(monitor, { pid })
 }
 
-async function putBack(monitor: Monitor, stub: GdbStub | undefined, run: boolean): Promise<void> {
+async function putBack(monitor: Monitor, stub: GdbStub | undefined, wasRunning: boolean): Promise<void> {
+  const run = wasRunning && (await isToRun(monitor))
   try {
     if (run && stub !== undefined && stub.ended === undefined) await stub.detach()
     else if (stub !== undefined && stub.ended === undefined) await stub.closeStopped()
   } finally {
     stub?.close()
     if (run && !(await isGone(monitor)) && !(await runState(monitor)).running) await monitor.execute('cont')
+  }
+}
+
+/** True too where QEMU does not say. */
+async function isToRun(monitor: Monitor): Promise<boolean> {
+  try {
+    return mayRun(await runState(monitor))
+  } catch (error) {
+    if (error instanceof VmsiftError) return error.code !== 'guest-gone'
+    throw error
   }
 }
 

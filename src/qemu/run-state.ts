@@ -28,3 +28,14 @@ const MOVED: ReadonlySet<string> = new Set(['finish-migrate', 'postmigrate'])
 export function hasMoved({ status }: RunState): boolean {
   return MOVED.has(status)
 }
+
+/** States in which whoever stopped the guest may let it run again; in all others QEMU itself stopped it, for a reason of its own. */
+const RESUMABLE: ReadonlySet<string> = new Set(['running', 'paused', 'debug'])
+
+/**
+ * Whether a guest that a debugger holds may run. A gdbstub asks nobody: it lets a guest run that migrates just now, and QEMU aborts
+ * ("invalid runstate transition").
+ */
+export function mayRun({ status }: RunState): boolean {
+  return RESUMABLE.has(status)
+}

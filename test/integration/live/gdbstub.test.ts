@@ -10,6 +10,7 @@ import { GuestControl } from '../../../src/qemu/control.js'
 import { GdbStub } from '../../../src/qemu/gdbstub.js'
 import { findStub } from '../../../src/qemu/gdbstub-server.js'
 import { openStubSession } from '../../../src/qemu/gdbstub-session.js'
+import type { Monitor } from '../../../src/qemu/monitor.js'
 import { QmpMonitor } from '../../../src/qemu/qmp.js'
 import { runState } from '../../../src/qemu/run-state.js'
 import { runCli, startCli } from '../../cli/run-cli.js'
@@ -184,6 +185,32 @@ describe.skipIf(reason !== undefined)(`QEMU's gdbstub${why}`, () => {
     await expect.poll(() => running(qemu)).toBe(true)
     process.kill(qemu.pid, 'SIGKILL')
     expect(await ended).toMatchObject({ code: 'guest-gone' })
+  })
+
+  /** Through the port that the firmware sets up when it comes to it. */
+  const shutDown = async (monitor: Monitor): Promise<void> => {
+    do await monitor.human('o /2 0x604 0x2000')
+    while ((await runState(monitor)).running)
+  }
+  const migrate = (monitor: Monitor) => monitor.execute('migrate', { uri: 'exec:cat >/dev/null' })
+  it.each([
+    ['shuts down', shutDown, 'shutdown'],
+    ['migrates', migrate, 'postmigrate'],
+  ] as const)('leaves QEMU alone when the guest %s while it is watched', async (_what, begin, state) => {
+    const qemu = await start(['-no-shutdown'])
+    const control = await controlOf(qemu)
+    const ended = new Promise((resolve, reject) => {
+      guestEvents(control, { breakpoints: [0x1234n] }).subscribe({
+        complete: () => reject('done'),
+        error: resolve,
+      })
+    })
+    await expect.poll(async () => (await findStub(qemu.monitor, qemu.pid))?.connected).toBe(true)
+    await expect.poll(() => running(qemu)).toBe(true)
+    await begin(qemu.monitor)
+    expect(await ended).toMatchObject({ code: 'guest-gone' })
+    await expect.poll(async () => (await runState(qemu.monitor)).status).toBe(state)
+    expect(await findStub(qemu.monitor, qemu.pid)).toBeUndefined()
   })
 
   describe('held by a program of its own', () => {
