@@ -6,6 +6,7 @@ const SOCK_STREAM_CLOEXEC = 1 | 0x80000
 const SOL_SOCKET = 1
 const SO_RCVTIMEO = 20
 const SO_SNDTIMEO = 21
+const SO_PEERCRED = 17
 const MSG_NOSIGNAL = 0x4000
 const PATH_BYTES = 108
 const CHUNK_BYTES = 65_536
@@ -13,8 +14,26 @@ const CHUNK_BYTES = 65_536
 export interface BlockingSocket extends Disposable {
   /** Sends all of it; false when the other side is gone or slow. */
   send(text: string): boolean
+  /** As the function of this name. */
+  peerPid(): number | undefined
   /** The next bytes; undefined when the other side is gone, or silent for longer than was agreed. */
   receive(): Buffer | undefined
+}
+
+/**
+ * The process at the other end of a connected Unix socket (unix(7), SO_PEERCRED): that which listens there. Undefined where it is not told, or
+ * can't be seen from here.
+ */
+export function peerPid(fd: number): number | undefined {
+  const lib = process.platform === 'linux' ? tryLibrary(['libc.so.6', 'libc.so', null]) : undefined
+  if (lib === undefined) return undefined
+  const getOption = lib.func('int getsockopt(int fd, int level, int name, void *value, void *length)')
+  const credentials = Buffer.alloc(12)
+  const length = Buffer.alloc(4)
+  length.writeUInt32LE(credentials.length)
+  if (Number(getOption(fd, SOL_SOCKET, SO_PEERCRED, credentials, length)) !== 0) return undefined
+  const pid = credentials.readInt32LE(0)
+  return pid > 0 ? pid : undefined
 }
 
 /** Connects; every call then waits `timeoutMs` at most. Undefined when it can't be had. */
@@ -56,6 +75,7 @@ export function connectBlocking(path: string, timeoutMs: number): BlockingSocket
       }
       return true
     },
+    peerPid: () => (open ? peerPid(fd) : undefined),
     receive() {
       const got = open ? Number(recv(fd, chunk, chunk.length, 0)) : 0
       return got > 0 ? Buffer.from(chunk.subarray(0, got)) : undefined

@@ -1,9 +1,13 @@
 /** Finds running QEMU guests, by name, process id or QMP socket. */
 import { realpathSync, statSync } from 'node:fs'
 import { VmsiftError } from '../core/errors.js'
+import { connectBlocking } from '../ffi/unix-socket.js'
 import type { ProcessId, QemuProcess } from './processes.js'
 import { qemuProcess, qemuProcesses } from './processes.js'
 import { socketOwner } from './socket-owner.js'
+
+/** A socket that is taken keeps whoever connects waiting only when many wait already. */
+const CONNECT_MS = 500
 
 /** A running guest as plain data: everything that is needed to reach its monitor and its process. */
 export interface QemuGuest {
@@ -67,17 +71,22 @@ export function findQemuGuest(word: string): QemuGuest {
 function guestAtSocket(path: string): QemuGuest {
   checkSocket(path)
   const processes = qemuProcesses()
-  const owner =
-    processes.find(({ qmpPaths }) => qmpPaths.some(other => samePath(other, path))) ??
-    ownerOf(path, processes)
+  const claims = processes.filter(({ qmpPaths }) => qmpPaths.some(other => samePath(other, path)))
+  // a command line says who made a socket there, but not who was the last
+  const owner = claims.length === 1 ? claims[0] : ownerOf(path, processes)
   if (owner !== undefined) return { ...guestOf(owner, path), qmpPaths: [path] }
   const unknown = { name: undefined, uuid: undefined, process: undefined }
   return { target: `qemu:${path}`, ...unknown, qmpPaths: [path], gdbPaths: [] }
 }
 
 function ownerOf(path: string, processes: readonly QemuProcess[]): QemuProcess | undefined {
-  const pids = processes.map(({ pid }) => pid)
-  const pid = socketOwner(path, pids)
+  using socket = connectBlocking(path, CONNECT_MS)
+  const pid =
+    socket?.peerPid() ??
+    socketOwner(
+      path,
+      processes.map(({ pid }) => pid),
+    )
   return processes.find(found => found.pid === pid)
 }
 

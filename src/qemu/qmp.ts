@@ -4,9 +4,10 @@
  */
 import { createConnection, type Socket } from 'node:net'
 import { VmsiftError } from '../core/errors.js'
+import { peerPid } from '../ffi/unix-socket.js'
 import type { CommandOptions, LastWords, Monitor, MonitorEvent } from './monitor.js'
 import { commandError, isRecord, refusal } from './qmp-error.js'
-import { sendNow } from './send-now.js'
+import { descriptorOf, sendNow } from './send-now.js'
 import { splitLines } from './split-lines.js'
 
 /** QEMU greets at once; it is late only while its main loop is held up. */
@@ -64,6 +65,12 @@ export class QmpMonitor implements Monitor, LastWords {
       throw error
     }
     return monitor
+  }
+
+  /** The process that listens on the socket; undefined where that can't be told. */
+  get peerPid(): number | undefined {
+    const fd = descriptorOf(this.#socket)
+    return fd === undefined ? undefined : peerPid(fd)
   }
 
   execute(
@@ -188,14 +195,18 @@ function connectSocket(path: string): Promise<Socket> {
     const socket = createConnection(path)
     const fail = (cause: NodeJS.ErrnoException): void => {
       const denied = cause.code === 'EACCES' || cause.code === 'EPERM'
+      // QEMU takes nobody in while it has a client, and few may wait
+      const full = cause.code === 'EAGAIN'
       const why = denied
         ? 'permission denied; run vmsift as the user QEMU runs as, or as root'
         : cause.code === 'ENOENT'
           ? 'no such socket'
           : cause.code === 'ECONNREFUSED'
             ? 'nobody listens: the guest has ended'
-            : cause.message
-      const code = denied ? 'target-unreadable' : 'target-not-found'
+            : full
+              ? 'other clients wait for it already; end them, or give QEMU a second -qmp socket'
+              : cause.message
+      const code = denied ? 'target-unreadable' : full ? 'monitor-busy' : 'target-not-found'
       reject(
         new VmsiftError(code, `cannot connect to ${path}: ${why}`, {
           detail: { path, errno: cause.code },

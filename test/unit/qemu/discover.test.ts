@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { findQemuGuest, listQemuGuests } from '../../../src/qemu/discover.js'
 import { openMonitor } from '../../../src/qemu/open-monitor.js'
 import { isRunning } from '../../../src/qemu/processes.js'
+import { QmpMonitor } from '../../../src/qemu/qmp.js'
 import { findProgram } from '../../lab/command.js'
 import { connectQmp } from '../../lab/qmp.js'
 
@@ -65,6 +66,34 @@ describe.skipIf(QEMU === undefined)(
       const ended = new Promise(resolve => other.once('exit', resolve))
       other.kill('SIGKILL')
       await ended
+    })
+
+    it('asks the QEMU that listens on a socket now, not one whose socket it was', async () => {
+      const path = join(folder, 'twice')
+      const first = start('twice')
+      const before = await connectQmp(path, AbortSignal.timeout(30_000))
+      const second = start('twice')
+      // the first one serves this client still, on a socket that has no name any more
+      await expect.poll(() => findQemuGuest(path).process?.pid, { timeout: 20_000 }).toBe(second.pid)
+      before.close()
+      const older = { ...findQemuGuest(String(first.pid)), qmpPaths: [path] }
+      await expect(openMonitor(older)).rejects.toMatchObject({
+        code: 'target-not-found',
+        message: expect.stringContaining(`process ${second.pid}`),
+      })
+      using _monitor = await openMonitor(findQemuGuest(path))
+      for (const child of [first, second]) {
+        const ended = new Promise(resolve => child.once('exit', resolve))
+        child.kill('SIGKILL')
+        await ended
+      }
+    })
+
+    it('tells that a socket is taken where not even waiting is possible', async () => {
+      using _taken = await connectQmp(socket, AbortSignal.timeout(5000))
+      const tries = Array.from({ length: 5 }, () => QmpMonitor.connect(socket, { greetingMs: 300 }))
+      for (const result of await Promise.allSettled(tries))
+        expect(result).toMatchObject({ reason: { code: 'monitor-busy' } })
     })
 
     it('tells a process from a later one with its number', () => {
