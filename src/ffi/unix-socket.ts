@@ -36,7 +36,10 @@ export function peerPid(fd: number): number | undefined {
   return pid > 0 ? pid : undefined
 }
 
-/** Connects; every call then waits `timeoutMs` at most. Undefined when it can't be had. */
+/**
+ * Connects; every call then waits `timeoutMs` at most, and nothing more comes after three times that: the other side may send
+ * a little now and then for ever. Undefined when it can't be had.
+ */
 export function connectBlocking(path: string, timeoutMs: number): BlockingSocket | undefined {
   const koffi = tryKoffi()
   const lib = process.platform === 'linux' ? tryLibrary(['libc.so.6', 'libc.so', null]) : undefined
@@ -63,13 +66,18 @@ export function connectBlocking(path: string, timeoutMs: number): BlockingSocket
     return undefined
   }
   let open = true
+  const until = performance.now() + 3 * timeoutMs
+  /** A signal interrupts these calls whatever its handler asks for (signal(7)): a window that changes its size. */
+  const again = (result: number): boolean =>
+    result < 0 && koffi.errno() === koffi.os.errno['EINTR'] && performance.now() < until
   const chunk = Buffer.alloc(CHUNK_BYTES)
   return {
     send(text) {
       const bytes = Buffer.from(text)
       for (let done = 0; done < bytes.length; ) {
         const rest = bytes.subarray(done)
-        const sent = open ? Number(send(fd, rest, rest.length, MSG_NOSIGNAL)) : -1
+        const sent = open ? Number(send(fd, rest, rest.length, MSG_NOSIGNAL)) : 0
+        if (again(sent)) continue
         if (sent <= 0) return false
         done += sent
       }
@@ -77,7 +85,9 @@ export function connectBlocking(path: string, timeoutMs: number): BlockingSocket
     },
     peerPid: () => (open ? peerPid(fd) : undefined),
     receive() {
-      const got = open ? Number(recv(fd, chunk, chunk.length, 0)) : 0
+      let got = 0
+      do got = open && performance.now() < until ? Number(recv(fd, chunk, chunk.length, 0)) : 0
+      while (again(got))
       return got > 0 ? Buffer.from(chunk.subarray(0, got)) : undefined
     },
     [Symbol.dispose]() {
