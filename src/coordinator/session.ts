@@ -113,8 +113,11 @@ export class ScanSession {
       await this.#scan(pool, compiled, runs === undefined ? shape : { ...shape, runs }, startTime, started)
     } finally {
       this.#control?.cancel()
-      await this.#live?.[Symbol.asyncDispose]()
-      await pool.close(CLOSE_GRACE_MS, this.#control)
+      try {
+        await this.#live?.[Symbol.asyncDispose]()
+      } finally {
+        await pool.close(CLOSE_GRACE_MS, this.#control)
+      }
     }
   }
 

@@ -32,6 +32,9 @@ export interface LivePlan extends Disposable {
 /** Less of QEMU's memory in use than this part of the guest's: much of it was never touched. */
 const SPARSE_BELOW = 0.8
 
+/** A guest with a thousand backends has some thousands; a QEMU that lies could tell of any number. */
+const MAX_STEPS = 1 << 16
+
 /**
  * @throws VmsiftError `target-unreadable` when neither QEMU's memory nor a shared file may be read, saying what to do.
  */
@@ -77,6 +80,7 @@ class PlanBuilder {
   /** The same, of mappings that show files. */
   #fileOwnSource: number | undefined
   #folder: string | undefined
+  #steps = 0
   #denied: string | undefined
 
   constructor(process: ProcessId | undefined, { write, qmpPath }: PlanOptions) {
@@ -101,7 +105,12 @@ class PlanBuilder {
     let done = 0
     while (done < length) {
       const at = pointer + done
-      const mapping = this.#mappings.find(({ start, end }) => at >= start && at < end)
+      const mapping = mappingAt(this.#mappings, at)
+      if (++this.#steps > MAX_STEPS)
+        throw new VmsiftError(
+          'target-unsupported',
+          `the guest's memory lies in more than ${MAX_STEPS} pieces of QEMU's`,
+        )
       const part = mapping === undefined ? length - done : Math.min(length - done, mapping.end - at)
       const shared = mapping !== undefined && isShared(mapping) ? this.#fileSource(mapping) : undefined
       if (shared !== undefined && mapping !== undefined)
@@ -230,6 +239,19 @@ class PlanBuilder {
     for (const fd of this.#fds.splice(0)) closeSync(fd)
     if (this.#folder !== undefined) removeMonitorFolder(this.#folder)
   }
+}
+
+/** The mapping that holds an address; they are ascending. */
+function mappingAt(mappings: readonly HostMapping[], at: number): HostMapping | undefined {
+  let low = 0
+  let high = mappings.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((mappings[middle] as HostMapping).end > at) high = middle
+    else low = middle + 1
+  }
+  const found = mappings[low]
+  return found !== undefined && found.start <= at ? found : undefined
 }
 
 /** HUGETLBFS_MAGIC (statfs(2)). */

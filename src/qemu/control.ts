@@ -34,6 +34,7 @@ export class GuestControl implements AsyncDisposable {
   readonly #monitor: Monitor
   readonly #link: ControlLink
   readonly #running = new Set<Promise<unknown>>()
+  readonly #guards = new Set<PauseGuard>()
 
   /** @internal */
   constructor(monitor: Monitor, link: ControlLink) {
@@ -46,9 +47,15 @@ export class GuestControl implements AsyncDisposable {
     return runState(this.#monitor)
   }
 
-  /** Holds the guest still until the result is disposed; see `PauseGuard`. */
-  pause(): Promise<PauseGuard> {
-    return pauseGuest(this.#monitor)
+  /** Holds the guest still until the result is disposed, or this is; see `PauseGuard`. */
+  async pause(): Promise<PauseGuard> {
+    const guard = await pauseGuest(this.#monitor)
+    this.#guards.add(guard)
+    const resume = async (): Promise<void> => {
+      this.#guards.delete(guard)
+      await guard.resume()
+    }
+    return { wasRunning: guard.wasRunning, resume, [Symbol.asyncDispose]: resume }
   }
 
   /** Pauses the guest and leaves it so, also when this program ends. */
@@ -120,7 +127,12 @@ export class GuestControl implements AsyncDisposable {
   /** Waits until everything that was started here has put the guest back, and ends the connection. */
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.#running)
-    this.#link.close()
+    try {
+      // the latest first: those before it found the guest paused
+      for (const guard of [...this.#guards].reverse()) await guard.resume()
+    } finally {
+      this.#link.close()
+    }
   }
 
   #session(): Promise<StubSession> {

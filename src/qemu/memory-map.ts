@@ -23,6 +23,8 @@ interface FlatRange {
 
 /** A machine has some tens. */
 const MAX_RANGES = 4096
+/** Each range is asked for twice, in a fraction of a millisecond, unless every answer comes at the last moment. */
+const ALL_MS = 30_000
 /** The guest may move its memory about while it is asked. */
 const TRIES = 4
 
@@ -32,6 +34,7 @@ const TRIES = 4
  * @throws VmsiftError as `Monitor.execute`; `target-unsupported` when QEMU's answers make no sense.
  */
 export async function memorySections(monitor: Monitor): Promise<MemorySection[]> {
+  const until = performance.now() + ALL_MS
   for (let tries = 1; ; tries++) {
     const ranges = parseFlatView(await monitor.human('info mtree -f'))
     if (ranges.length === 0 || ranges.length > MAX_RANGES)
@@ -39,7 +42,7 @@ export async function memorySections(monitor: Monitor): Promise<MemorySection[]>
         'target-unsupported',
         `QEMU tells of ${ranges.length} ranges of memory: none can be found`,
       )
-    const sections = await locate(monitor, ranges)
+    const sections = await locate(monitor, ranges, until)
     if (sections !== undefined) return mergeSections(sections)
     if (tries === TRIES)
       throw new VmsiftError(
@@ -73,9 +76,18 @@ export function parseFlatView(text: string): FlatRange[] {
 }
 
 /** Undefined when what lies there is not what lay there a moment ago. */
-async function locate(monitor: Monitor, ranges: readonly FlatRange[]): Promise<MemorySection[] | undefined> {
+async function locate(
+  monitor: Monitor,
+  ranges: readonly FlatRange[],
+  until: number,
+): Promise<MemorySection[] | undefined> {
   const sections: MemorySection[] = []
   for (const { gpa, length, name } of ranges) {
+    if (performance.now() > until)
+      throw new VmsiftError(
+        'target-unsupported',
+        `QEMU takes longer than ${ALL_MS} ms to tell where its memory lies`,
+      )
     const first = await hostAddress(monitor, gpa)
     const last = await hostAddress(monitor, gpa + length - 1)
     if (first?.name !== name || last?.name !== name || last.pointer - first.pointer !== length - 1)

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { openControl } from '../../../src/coordinator/guest-control.js'
 import { pauseGuest } from '../../../src/qemu/pause-guard.js'
 import { QmpMonitor } from '../../../src/qemu/qmp.js'
 import { runState } from '../../../src/qemu/run-state.js'
@@ -63,6 +64,15 @@ describe.skipIf(reason !== undefined)(`a pause guard${reason === undefined ? '' 
     expect(process.listenerCount('SIGTERM')).toBe(before + 1)
     await pause.resume()
     expect(process.listenerCount('SIGTERM')).toBe(before)
+  })
+
+  it('lets the guest run when the control that it is of is disposed before it', async () => {
+    const control = await openControl(`qemu:${qemu.qmpPath}`)
+    const pause = await control.pause()
+    expect(await running()).toBe(false)
+    await control[Symbol.asyncDispose]()
+    expect(await running()).toBe(true)
+    await pause.resume()
   })
 
   it('is no obstacle when the guest has ended', async () => {
