@@ -1,7 +1,7 @@
 /** What to look for, from the options of `scan`. */
 import { VmsiftError } from '../core/errors.js'
 import type { PatternSpec } from '../scan/pattern-spec.js'
-import { readTextFile, ruleFiles } from './input-files.js'
+import { readAll, readTextFile, ruleFiles } from './input-files.js'
 
 export interface PatternOptions {
   readonly text?: readonly string[]
@@ -62,7 +62,7 @@ async function patternLines(path: string): Promise<string[]> {
 async function yaraRules(path: string): Promise<PatternSpec[]> {
   const specs: PatternSpec[] = []
   for (const file of await ruleFiles(path)) {
-    const source = await readTextFile(file.path, 'the rule file')
+    const source = await readAll(file.path, 'the rule file')
     specs.push({ kind: 'yara', source, ...file })
   }
   return specs

@@ -21,8 +21,8 @@ export type PatternSpec =
     }
   | {
       readonly kind: 'yara'
-      /** Rule text. */
-      readonly source: string
+      /** Rule text: the bytes of a file, which need not be UTF-8, or a text, which stands for its UTF-8 bytes. */
+      readonly source: string | Uint8Array
       /** File it came from: named in errors, and `include` is relative to it. */
       readonly path?: string
       readonly namespace?: string

@@ -4,6 +4,7 @@ import { compileStrings } from '../../patterns/compile-strings.js'
 import type { RuleSet } from '../../rules/ast.js'
 import { compileRules } from '../../rules/compile.js'
 import { type Guards, guardsOf, withoutRest } from '../../rules/guards.js'
+import type { RuleText } from '../../rules/load.js'
 import { PLAN_VERSION } from '../../rules/search/plan.js'
 import type { StringTables } from '../../rules/search/tables.js'
 import type { MatcherChoice, PatternSpec } from '../../scan/pattern-spec.js'
@@ -11,7 +12,7 @@ import { cacheFolder } from '../cache-folder.js'
 import { type ScanRequest, spaceOf } from '../request.js'
 import type { Target } from '../target.js'
 import { VERSION } from '../version.js'
-import { cacheKey, type KeptStrings, RuleCache } from './rule-cache.js'
+import { cacheKey, digestOf, type KeptStrings, RuleCache } from './rule-cache.js'
 import { imageSpace } from './rule-memory.js'
 import { RuleSide } from './rule-side.js'
 import { rulesForImage, rulesForSpaces } from './wanted-rules.js'
@@ -31,7 +32,7 @@ export function openRules(target: Target, specs: readonly RuleSpec[], request: S
   const { externals = {}, matcher = 'auto', contextBytes = 0 } = request
   const cache = new RuleCache(cacheFolder())
   const versions = [VERSION, PLAN_VERSION, describeMatcher(matcher), matcher]
-  const key = cacheKey([versions, process.cwd(), specs, externals])
+  const key = cacheKey([versions, process.cwd(), specs.map(keyOf), externals])
   const rules = new CompiledRules(specs, externals, cache, key)
   const { guards } = rules
   const wanted = isImage(target, request)
@@ -102,10 +103,11 @@ function isImage(target: Target, request: ScanRequest): boolean {
   return target.space === 'physical' && spaceOf(target, request) === 'physical'
 }
 
-function textOf({ source, path, namespace }: RuleSpec): {
-  source: string
-  path?: string
-  namespace?: string
-} {
+/** What tells a rule text apart in a key. */
+function keyOf(spec: RuleSpec): unknown {
+  return { ...spec, source: digestOf(spec.source) }
+}
+
+function textOf({ source, path, namespace }: RuleSpec): RuleText {
   return { source, ...(path !== undefined && { path }), ...(namespace !== undefined && { namespace }) }
 }

@@ -153,6 +153,11 @@ export function cacheKey(parts: unknown): string {
   return digest(Buffer.from(text)).toString('hex')
 }
 
+/** What stands for a text in a key. */
+export function digestOf(text: string | Uint8Array): string {
+  return digest(typeof text === 'string' ? Buffer.from(text) : text).toString('hex')
+}
+
 function digest(bytes: Uint8Array): Buffer {
   return createHash('sha256').update(bytes).digest()
 }
