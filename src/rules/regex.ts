@@ -215,7 +215,7 @@ class RegexParser {
         return node
       }
       case '[':
-        return { kind: 'set', set: this.#class() }
+        return { kind: 'set', set: this.#class(), isClass: true }
       case '.':
         this.#at++
         return { kind: 'set', set: this.#flags.dotAll ? ANY_BYTE : NOT_NEWLINE }
@@ -228,7 +228,7 @@ class RegexParser {
         const known = CLASSES[name]
         if (known !== undefined) {
           this.#at += 2
-          return { kind: 'set', set: known }
+          return { kind: 'set', set: known, isClass: true }
         }
         if (name >= '0' && name <= '9') throw this.#fault('back-references are not allowed')
         return this.#letter(this.#escape())

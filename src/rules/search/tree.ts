@@ -136,7 +136,8 @@ function fromRegex(node: RegexNode): TreeNode {
     case 'empty':
       return treeNode({ kind: 'empty' })
     case 'set':
-      return regexSet(node.set)
+      // libyara takes no atom from a class, be it of one byte
+      return node.isClass ? treeNode({ kind: 'class', set: node.set }) : regexSet(node.set)
     case 'concat':
       return treeNode(
         node.items.length === 0 ? { kind: 'empty' } : { kind: 'concat', items: node.items.map(fromRegex) },
@@ -171,7 +172,7 @@ function regexRepeat(node: Extract<RegexNode, { kind: 'repeat' }>): TreeNode {
   if (max === undefined && min <= 1)
     return treeNode({ kind: min === 0 ? 'star' : 'plus', item: fromRegex(item), greedy })
   const most = max ?? MOST_REPEATS
-  if (item.kind === 'set' && isDot(item.set))
+  if (item.kind === 'set' && !item.isClass && isDot(item.set))
     return treeNode({ kind: 'jump', set: item.set, min, max: most, greedy })
   return treeNode({ kind: 'range', item: fromRegex(item), min, max: most, greedy })
 }
