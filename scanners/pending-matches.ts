@@ -2,14 +2,19 @@
 import type { MatchSink } from '../src/scan/scanner.js'
 
 const FIRST_CAPACITY = 1 << 10
+/** Matches that are held before those that do not count are dropped: one place may come up thousands of times. */
+const FIRST_LIMIT = 1 << 20
+/** Of one part; one more than the coordinator keeps of a string, so that it knows. */
+const MOST_OF_PART = 1_000_001
 const NONE = -1
 
 export class PendingMatches {
   #count = 0
+  #limit = FIRST_LIMIT
   #part = new Uint32Array(FIRST_CAPACITY)
   #start = new Uint32Array(FIRST_CAPACITY)
   #length = new Uint32Array(FIRST_CAPACITY)
-  #order = new Uint32Array(FIRST_CAPACITY)
+  #order = new Float64Array(FIRST_CAPACITY)
   /** Lists of matches by part, and the parts that have some. */
   readonly #first: Int32Array
   readonly #last: Int32Array
@@ -25,6 +30,7 @@ export class PendingMatches {
   }
 
   push(part: number, start: number, length: number, order: number): void {
+    if (this.#count === this.#limit) this.#drop()
     if (this.#count === this.#part.length) this.#grow()
     const at = this.#count++
     this.#part[at] = part
@@ -43,6 +49,27 @@ export class PendingMatches {
     }
     this.#touched.length = 0
     this.#count = 0
+    this.#limit = FIRST_LIMIT
+  }
+
+  /** Keeps what would be told now; what comes later is compared with it. */
+  #drop(): void {
+    const kept: number[] = []
+    this.#thread()
+    for (const part of this.#touched) {
+      for (const at of this.#countingOnes(part)) kept.push(at)
+      this.#first[part] = NONE
+    }
+    this.#touched.length = 0
+    kept.sort((a, b) => a - b)
+    for (const [to, from] of kept.entries()) {
+      this.#part[to] = this.#part[from] as number
+      this.#start[to] = this.#start[from] as number
+      this.#length[to] = this.#length[from] as number
+      this.#order[to] = this.#order[from] as number
+    }
+    this.#count = kept.length
+    this.#limit = Math.max(FIRST_LIMIT, kept.length * 2)
   }
 
   /** Puts the matches of each part on a list of its own. */
@@ -77,6 +104,12 @@ export class PendingMatches {
   }
 
   #flushSorted(part: number, sink: MatchSink): void {
+    for (const at of this.#countingOnes(part))
+      sink.stringMatch(part, this.#start[at] as number, this.#length[at] as number)
+  }
+
+  /** Of the matches of a part the one that counts at each place, in ascending order. */
+  #countingOnes(part: number): number[] {
     const start = this.#start
     const order = this.#order
     const list: number[] = []
@@ -85,14 +118,15 @@ export class PendingMatches {
       (a, b) =>
         (start[a] as number) - (start[b] as number) || (order[a] as number) - (order[b] as number) || a - b,
     )
-    for (let i = 0; i < list.length; ) {
+    const counting: number[] = []
+    for (let i = 0; i < list.length && counting.length < MOST_OF_PART; ) {
       const place = start[list[i] as number] as number
       let end = i + 1
       while (end < list.length && start[list[end] as number] === place) end++
-      const chosen = list[this.#lastCounts(part) ? end - 1 : i] as number
-      sink.stringMatch(part, place, this.#length[chosen] as number)
+      counting.push(list[this.#lastCounts(part) ? end - 1 : i] as number)
       i = end
     }
+    return counting
   }
 
   #grow(): void {
@@ -104,6 +138,8 @@ export class PendingMatches {
     this.#part = larger(this.#part)
     this.#start = larger(this.#start)
     this.#length = larger(this.#length)
-    this.#order = larger(this.#order)
+    const order = new Float64Array(this.#order.length * 2)
+    order.set(this.#order)
+    this.#order = order
   }
 }

@@ -6,7 +6,7 @@ import { openDatabase } from '../src/ffi/vectorscan.js'
 import { lengthsOf } from '../src/patterns/measure.js'
 import { type Haystack, SCAN_LIMIT } from '../src/rules/search/fibers.js'
 import type { RowTable } from '../src/rules/search/plan.js'
-import { codePart, FIXED, FULLWORD, GREEDY, type StringTables } from '../src/rules/search/tables.js'
+import { codePart, FIXED, FULLWORD, GIVEN_UP, GREEDY, type StringTables } from '../src/rules/search/tables.js'
 import { standsAlone, Verifier } from '../src/rules/search/verifier.js'
 import type { CompiledPattern, CompiledScan } from '../src/scan/compiled-scan.js'
 import type { MatchSink, Scanner, ScanWindow } from '../src/scan/scanner.js'
@@ -54,6 +54,8 @@ export class RuleStringScanner implements Scanner {
   readonly #groups: readonly Group[]
   readonly #others: PatternScanner | undefined
   readonly #verifiers = new Map<number, Verifier>()
+  /** Parts that take too long to verify; told once. */
+  readonly #givenUp = new Set<number>()
   readonly #pending: PendingMatches
   /** By part: 1 where each place is found once. */
   readonly #simple: Uint8Array
@@ -156,6 +158,12 @@ export class RuleStringScanner implements Scanner {
     if (verifier === undefined) {
       verifier = new Verifier(codePart(this.#tables, part))
       this.#verifiers.set(part, verifier)
+    }
+    if (this.#givenUp.has(part)) return
+    if (verifier.exhausted) {
+      this.#givenUp.add(part)
+      this.#sink?.stringMatch(part, this.#start, GIVEN_UP)
+      return
     }
     verifier.verify(this.#hay, rows.sub[row] as number, at, (start, length, order) => {
       if (start >= this.#start && start < this.#end && watcher?.decides(part, start) !== false)

@@ -3,7 +3,7 @@
  * are less preferred. Sets of fibers are states of an automaton that is built while it runs, so that most steps are one look-up.
  */
 import { byteClasses } from '../../patterns/byte-classes.js'
-import { isWord, setHas } from '../../patterns/byte-set.js'
+import { isWord, setHas, setOf } from '../../patterns/byte-set.js'
 import {
   ASSERT,
   type Code,
@@ -26,6 +26,8 @@ const MAX_STATES = 4096
 const MAX_KEPT = 1 << 18
 const UNKNOWN = -1
 const DEAD = 0
+/** What `\b` looks at. */
+const WORDS = setOf(Array.from({ length: 256 }, (_, byte) => byte).filter(isWord))
 
 interface Fiber {
   readonly at: number
@@ -35,11 +37,15 @@ interface Fiber {
   readonly counts: readonly number[]
 }
 
+/** What stands on the near side of a place that an assertion asks about. */
+type Before = 'word' | 'other' | 'edge' | 'start'
+
 interface State {
   readonly fibers: readonly Fiber[]
-  /** Some fiber arrives. */
-  readonly matches: boolean
+  readonly before: Before
+  /** By what comes next (`#symbolAt`): the state behind it, and 1 where some fiber arrives before it. */
   readonly next: Int32Array
+  readonly arrives: Uint8Array
 }
 
 /** What a run may look at: `bytes` from `low` to `high`, which are the ends of what there is, or far enough away. */
@@ -52,6 +58,12 @@ export interface Haystack {
 /** Takes the lengths of matches. */
 export type Arrived = (length: number) => void
 
+/** What comes next, besides a byte of a class: these follow the classes. */
+const BLOCKED = 0
+const LIMIT = 1
+const END = 2
+const OTHERS = 3
+
 /** Code from one place on. */
 export class FiberMachine {
   readonly #code: Code
@@ -59,18 +71,22 @@ export class FiberMachine {
   readonly #backward: boolean
   readonly #classOf: Uint8Array
   readonly #example: readonly number[]
+  readonly #classes: number
   #states: State[] = []
   #index = new Map<string, number>()
   #kept = 0
-  #first = UNKNOWN
+  #first = new Map<Before, number>()
+  /** Fibers that were moved to make states, so far: what takes time. */
+  work = 0
 
   constructor(code: Code, entry: number, backward: boolean) {
     this.#code = code
     this.#entry = entry
     this.#backward = backward
-    const { classOf, example } = byteClasses(code.sets)
+    const { classOf, example } = byteClasses(code.looksAround ? [...code.sets, WORDS] : code.sets)
     this.#classOf = classOf
     this.#example = example
+    this.#classes = example.length
   }
 
   /**
@@ -78,81 +94,111 @@ export class FiberMachine {
    * `size`: bytes a character.
    */
   run(hay: Haystack, at: number, size: number, arrived: Arrived): void {
-    const room = Math.min(SCAN_LIMIT, this.#backward ? at - hay.low : hay.high - at)
-    const most = room - (room % size)
-    if (this.#code.looksAround) this.#runAround(hay, at, size, most, arrived)
-    else this.#runPlain(hay.bytes, at, size, most, arrived)
-  }
-
-  #runPlain(bytes: Uint8Array, at: number, size: number, most: number, arrived: Arrived): void {
+    const { bytes } = hay
+    const backward = this.#backward
+    const room = backward ? at - hay.low : hay.high - at
+    const most = Math.min(SCAN_LIMIT, room) - (Math.min(SCAN_LIMIT, room) % size)
     if (this.#kept > MAX_KEPT || this.#states.length > MAX_STATES) this.#forget()
-    if (this.#first === UNKNOWN)
-      this.#first = this.#stateOf(this.#sync({ at: this.#entry, jumped: -1, counts: [] }))
-    const step = this.#backward ? -size : size
-    let state = this.#first
-    let position = this.#backward ? at - size : at
+    const step = backward ? -size : size
+    const classes = this.#classes
+    const classOf = this.#classOf
+    let state = this.#firstState(this.#code.looksAround ? this.#before(hay, at, size) : 'other')
+    let position = backward ? at - size : at
     for (let length = 0; ; length += size) {
-      const { matches, next } = this.#states[state] as State
-      if (matches) arrived(length)
-      if (state === DEAD || length >= most) return
-      if (size === 2 && bytes[position + 1] !== 0) return
-      const byteClass = this.#classOf[bytes[position] as number] as number
-      let target = next[byteClass] as number
-      if (target === UNKNOWN) {
-        target = this.#stateOf(this.#step(state, byteClass))
-        next[byteClass] = target
-      }
+      const { next, arrives } = this.#states[state] as State
+      let symbol: number
+      if (length >= most) symbol = classes + (room <= length ? END : LIMIT)
+      else if (size === 2 && bytes[position + 1] !== 0) symbol = classes + BLOCKED
+      else symbol = classOf[bytes[position] as number] as number
+      let target = next[symbol] as number
+      if (target === UNKNOWN) target = this.#extend(state, symbol)
+      if (arrives[symbol] === 1) arrived(length)
+      if (target === DEAD) return
       state = target
       position += step
-      if (state === DEAD) return
     }
+  }
+
+  /** What stands before the first character, seen in the direction of the run. */
+  #before({ bytes, low }: Haystack, at: number, size: number): Before {
+    if (at === low) return 'start'
+    if (at - low < size) return 'edge'
+    const where = this.#backward ? at : at - size
+    return isWord(bytes[where] ?? 0) && (size === 1 || bytes[where + 1] === 0) ? 'word' : 'other'
   }
 
   #forget(): void {
     this.#states = []
     this.#index = new Map()
     this.#kept = 0
-    this.#first = UNKNOWN
+    this.#first = new Map()
+  }
+
+  #firstState(before: Before): number {
+    let state = this.#first.get(before)
+    if (state === undefined) {
+      state = this.#stateOf(this.#sync({ at: this.#entry, jumped: -1, counts: [] }), before)
+      this.#first.set(before, state)
+    }
+    return state
   }
 
   /** Index of the state of these fibers, equal ones dropped; 0 is the state without any. */
-  #stateOf(list: readonly Fiber[]): number {
-    if (this.#states.length === 0) this.#add([], false, '')
-    const fibers = distinct(list)
-    const key = fibers.map(keyOf).join(' ')
-    const known = this.#index.get(key)
-    if (known !== undefined) return known
-    const arrival = fibers.findIndex(({ at }) => this.#at(at).op === MATCH)
+  #stateOf(list: readonly Fiber[], before: Before): number {
+    if (this.#states.length === 0) this.#add([], 'other', '')
+    const all = distinct(list)
     // those that are less preferred than one that arrives end with it
-    const alive = !this.#backward && arrival >= 0 ? fibers.slice(0, arrival + 1) : fibers
-    return this.#add(alive, arrival >= 0, key)
+    const arrival = this.#backward ? -1 : all.findIndex(({ at }) => this.#at(at).op === MATCH)
+    const fibers = arrival < 0 ? all : all.slice(0, arrival + 1)
+    if (fibers.length === 0) return DEAD
+    const key = `${before} ${fibers.map(keyOf).join(' ')}`
+    return this.#index.get(key) ?? this.#add(fibers, before, key)
   }
 
-  #add(fibers: readonly Fiber[], matches: boolean, key: string): number {
+  #add(fibers: readonly Fiber[], before: Before, key: string): number {
+    const symbols = this.#classes + OTHERS
     const index = this.#states.push({
       fibers,
-      matches,
-      next: new Int32Array(this.#example.length).fill(UNKNOWN),
+      before,
+      next: new Int32Array(symbols).fill(UNKNOWN),
+      arrives: new Uint8Array(symbols),
     })
     this.#index.set(key, index - 1)
     this.#kept += fibers.length + 8
     return index - 1
   }
 
-  #step(state: number, byteClass: number): Fiber[] {
-    const eaten = this.#example[byteClass] as number
+  /** Computes what a state does on a symbol: libyara's step over all fibers, in their order. */
+  #extend(index: number, symbol: number): number {
+    const state = this.#states[index] as State
+    const eaten = symbol < this.#classes ? (this.#example[symbol] as number) : undefined
+    const kind = symbol - this.#classes
+    const isWordNext = eaten !== undefined && isWord(eaten)
+    const isEdge = kind === LIMIT || kind === END || state.before === 'edge' || state.before === 'start'
+    const isBoundary = isEdge || isWordNext !== (state.before === 'word')
+    const holds = ({ assertion }: Instruction): boolean => {
+      if (assertion === 'start') return this.#backward ? kind === END : state.before === 'start'
+      if (assertion === 'end') return !this.#backward && kind === END
+      return assertion === 'word-boundary' ? isBoundary : !isBoundary
+    }
     const after: Fiber[] = []
-    for (const fiber of (this.#states[state] as State).fibers) {
+    const queue = state.fibers.slice()
+    for (let i = 0; i < queue.length && after.length <= MAX_FIBERS; i++) {
+      const fiber = queue[i] as Fiber
       const instruction = this.#at(fiber.at)
       if (instruction.op === MATCH) {
+        state.arrives[symbol] = 1
         if (!this.#backward) break
-        continue
-      }
-      if (!this.#eats(instruction, eaten)) continue
-      this.#advance(fiber, instruction, after)
-      if (after.length > MAX_FIBERS) break
+      } else if (instruction.op === ASSERT) {
+        if (holds(instruction) && queue.length <= MAX_FIBERS)
+          queue.splice(i + 1, 0, ...this.#sync({ ...fiber, at: fiber.at + 1 }))
+      } else if (eaten !== undefined && this.#eats(instruction, eaten))
+        this.#advance(fiber, instruction, after)
     }
-    return after
+    this.work += queue.length + after.length
+    const target = this.#stateOf(after, isWordNext && this.#code.looksAround ? 'word' : 'other')
+    state.next[symbol] = target
+    return target
   }
 
   #at(index: number): Instruction {
@@ -166,41 +212,6 @@ export class FiberMachine {
   #advance(fiber: Fiber, instruction: Instruction, after: Fiber[]): void {
     const moved = instruction.op === SET ? { ...fiber, at: fiber.at + 1 } : fiber
     for (const each of this.#sync(moved)) after.push(each)
-  }
-
-  /** Code that looks around a match: the same, step by step. */
-  #runAround({ bytes, low, high }: Haystack, at: number, size: number, most: number, arrived: Arrived): void {
-    const step = this.#backward ? -size : size
-    let position = this.#backward ? at - size : at
-    let fibers = distinct(this.#sync({ at: this.#entry, jumped: -1, counts: [] }))
-    const isWordAt = (where: number): boolean =>
-      isWord(bytes[where] ?? 0) && (size === 1 || bytes[where + 1] === 0)
-    const holds = ({ assertion }: Instruction, length: number): boolean => {
-      if (assertion === 'start') return this.#backward ? at - low <= length : at - low === 0 && length === 0
-      if (assertion === 'end') return !this.#backward && high - at <= length
-      const edge = (length === 0 && at - low < size) || length >= most
-      const boundary = edge || isWordAt(position) !== isWordAt(position - step)
-      return assertion === 'word-boundary' ? boundary : !boundary
-    }
-    for (let length = 0; fibers.length > 0; length += size) {
-      const after: Fiber[] = []
-      const room = length < most && (size === 1 || bytes[position + 1] === 0)
-      const queue = fibers.slice()
-      for (let i = 0; i < queue.length && after.length <= MAX_FIBERS; i++) {
-        const fiber = queue[i] as Fiber
-        const instruction = this.#at(fiber.at)
-        if (instruction.op === MATCH) {
-          arrived(length)
-          if (!this.#backward) break
-        } else if (instruction.op === ASSERT) {
-          if (holds(instruction, length) && queue.length <= MAX_FIBERS)
-            queue.splice(i + 1, 0, ...this.#sync({ ...fiber, at: fiber.at + 1 }))
-        } else if (room && this.#eats(instruction, bytes[position] as number))
-          this.#advance(fiber, instruction, after)
-      }
-      fibers = distinct(after)
-      position += step
-    }
   }
 
   /** Follows a fiber to where it eats, asserts or arrives; in order of preference. */

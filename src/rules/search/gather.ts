@@ -1,7 +1,7 @@
 /** Everything that was found of the parts of strings in one space, put together string by string. Bounded by libyara's own limit. */
 import { type ChainLink, linkUp } from './chains.js'
 import { OffsetColumns } from './columns.js'
-import { CHAINED, type StringTables } from './tables.js'
+import { CHAINED, GIVEN_UP, type StringTables } from './tables.js'
 
 /** Matches of one string; libyara gives up on a string beyond. */
 export const MAX_STRING_MATCHES = 1_000_000
@@ -23,6 +23,10 @@ export class Gathered {
 
   /** Takes a match of a part; each at most once. */
   add(part: number, offset: number, length: number): void {
+    if (length === GIVEN_UP) {
+      this.limited.add(this.#tables.string[part] as number)
+      return
+    }
     let columns = this.#parts[part]
     if (columns === undefined) {
       columns = new OffsetColumns()

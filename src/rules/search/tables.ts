@@ -17,6 +17,9 @@ export const SHORTEST = 32
 /** Not the last link of a chain. */
 export const CHAINED = 64
 
+/** In place of a match's length: its part was given up, some of its matches are missing. */
+export const GIVEN_UP = 0xffffffff
+
 /** All strings, ready to be searched. Plain data. */
 export interface StringTables {
   /** Id of the string of each part, its link, and its flags. */

@@ -1,20 +1,26 @@
 /** Runs a part's code at an atom: what libyara's `_yr_scan_verify_re_match` tells, match by match. */
-import { type Atom, atomsOf } from './atoms.js'
+import { type Atom, atomsOf, MAX_ATOM_BYTES } from './atoms.js'
 import { emitCode } from './code.js'
 import { FiberMachine, type Haystack } from './fibers.js'
 import type { Part } from './parts.js'
 import { RowMachine, type RowStep } from './shortest.js'
 import type { TreeNode } from './tree.js'
 
+/** Fibers that are moved for one part in one thread, some seconds: what needs more is given up. libyara gives the whole scan up. */
+const MAX_WORK = 1 << 23
+
 interface Machine {
+  readonly work: number
   run(hay: Haystack, at: number, size: number, arrived: (length: number) => void): void
 }
 
 /** `order`: matches of one string at one place are ranked by it. */
 export type Found = (start: number, length: number, order: number) => void
 
+/** Most atoms that are told apart where several end at one place. */
+const MAX_RANKED = 1 << 16
 /** How much an order grows from one byte to the next. */
-export const ORDER_PER_BYTE = 1
+export const ORDER_PER_BYTE = (MAX_ATOM_BYTES + 1) * MAX_RANKED
 
 /** The code of one part. */
 export class Verifier {
@@ -51,6 +57,14 @@ export class Verifier {
     }
   }
 
+  /** It takes too long, as an expression can that is made for it. */
+  get exhausted(): boolean {
+    let work = 0
+    for (const machine of this.#forward) work += machine.work
+    for (const machine of this.#backward) work += machine.work
+    return work > MAX_WORK
+  }
+
   /** Verifies `atom` at `at`. Without atoms, `atom` is 0 and `at` the start. */
   verify(hay: Haystack, atom: number, at: number, found: Found): void {
     const { ascii, wide, fullword } = this.#part
@@ -62,7 +76,7 @@ export class Verifier {
     }
     if (forward < 0) return
     const bytes = this.atoms[atom]?.nodes.length ?? 0
-    const order = at * ORDER_PER_BYTE + Math.min(4, bytes * size)
+    const order = orderOf(at, Math.min(MAX_ATOM_BYTES, bytes * size), atom)
     const tell = (back: number): void => {
       const start = at - back
       const length = back + forward
@@ -80,6 +94,12 @@ export class Verifier {
     })
     return length
   }
+}
+
+/** When libyara comes to an atom: where it ends; of those that end together the longest first, and of equal ones the last of the list. */
+function orderOf(at: number, length: number, atom: number): number {
+  const rank = MAX_RANKED - 1 - Math.min(atom, MAX_RANKED - 1)
+  return (at + length) * ORDER_PER_BYTE + (MAX_ATOM_BYTES - length) * MAX_RANKED + rank
 }
 
 /** Whether no letter or digit stands on either side: in `wide` text, none that is a wide character. */
@@ -105,7 +125,7 @@ function isAlphanumeric(byte: number): boolean {
 
 function rowMachine(steps: readonly RowStep[], backward: boolean): Machine {
   const machine = new RowMachine(steps, backward)
-  return { run: (hay, at, _size, arrived) => machine.run(hay, at, arrived) }
+  return { work: 0, run: (hay, at, _size, arrived) => machine.run(hay, at, arrived) }
 }
 
 function flatten(node: TreeNode, into: TreeNode[]): void {
