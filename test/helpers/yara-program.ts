@@ -19,6 +19,12 @@ export interface YaraAnswer {
   readonly matches: readonly string[]
 }
 
+/** A rule file, and the namespace that it is given; `default` when there is none. */
+export interface YaraFile {
+  readonly path: string
+  readonly namespace?: string
+}
+
 /** A folder of a test's own, for rules and data. */
 export class YaraProgram {
   readonly #folder = mkdtempSync(join(tmpdir(), 'vmsift-yara-'))
@@ -29,14 +35,19 @@ export class YaraProgram {
     const dataFile = join(this.#folder, 'data')
     writeFileSync(ruleFile, rules)
     writeFileSync(dataFile, data)
+    return this.scanFiles([{ path: ruleFile }], dataFile, externals)
+  }
+
+  /** Runs rule files over a file. */
+  scanFiles(files: readonly YaraFile[], dataFile: string, externals: readonly string[] = []): YaraAnswer {
     const defined = externals.flatMap(external => ['-d', external])
+    const rules = files.map(({ path, namespace }) =>
+      namespace === undefined ? path : `${namespace}:${path}`,
+    )
     const { status, stdout, stderr, error } = spawnSync(
       'yara',
-      ['-w', '-s', '-L', ...defined, ruleFile, dataFile],
-      {
-        encoding: 'latin1',
-        maxBuffer: 1 << 28,
-      },
+      ['-w', '-e', '-s', '-L', '-a', '600', ...defined, ...rules, dataFile],
+      { encoding: 'latin1', maxBuffer: 2 ** 29 - 1 },
     )
     if (error !== undefined) throw error
     if (status !== 0) return { error: stderr.trim(), rules: [], matches: [] }
@@ -53,7 +64,8 @@ function parseOutput(stdout: string, dataFile: string): Pick<YaraAnswer, 'rules'
   for (const line of stdout.split('\n')) {
     const match = /^0x([0-9a-f]+):(\d+):(\$\w*): /.exec(line)
     if (match !== null) found.matches.push(`${found.rules.at(-1)} ${match[3]} 0x${match[1]} ${match[2]}`)
-    else if (line.endsWith(` ${dataFile}`)) found.rules.push(line.slice(0, -dataFile.length - 1))
+    else if (line.endsWith(` ${dataFile}`))
+      found.rules.push(line.slice(0, -dataFile.length - 1).replace(/^default:/, ''))
   }
   found.matches.sort()
   return found

@@ -39,7 +39,23 @@ const hex = fc
 
 const single = fc.oneof(
   { weight: 6, arbitrary: letter },
-  { weight: 2, arbitrary: fc.constantFrom('[ab]', '[^a]', '[a-c]', '\\w', '\\d', '\\s', '\\W', '\\D', '.') },
+  {
+    weight: 2,
+    arbitrary: fc.constantFrom(
+      '[ab]',
+      '[^a]',
+      '[a-c]',
+      '[a]',
+      '[aA]',
+      '[^\\n]',
+      '\\w',
+      '\\d',
+      '\\s',
+      '\\W',
+      '\\D',
+      '.',
+    ),
+  },
 )
 const count = fc.constantFrom('', '', '', '*', '+', '?', '{2}', '{1,3}', '{0,2}', '{2,}', '{3,5}')
 const assertion = fc.constantFrom('\\b', '\\B', '^', '$')
