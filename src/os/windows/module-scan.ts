@@ -1,5 +1,5 @@
 /**
- * Looks for kernel modules in physical memory, whatever the kernel's list says: entries of that list by their pool tag (`MmLd`), drivers'
+ * Looks for kernel modules in physical memory, whatever the kernel's list says: entries of that list by their pool tag (`MmLd`, `klmo`), drivers'
  * objects by theirs (`Driv`), and PE images by their headers.
  */
 import type { PhysicalMemory } from '../../core/memory.js'
@@ -23,7 +23,8 @@ export interface CarvedModules {
   readonly cut: boolean
 }
 
-const ENTRY_TAG = Buffer.from('MmLd', 'latin1')
+/** Windows' tag, and that of ReactOS (its tag.h). */
+const ENTRY_TAGS = ['MmLd', 'klmo'].map(tag => Buffer.from(tag, 'latin1'))
 /** Until 6.1 the highest bit of the last byte marks a block that only its tag's owner may free. */
 const OBJECT_TAG = Buffer.from('Dri', 'latin1')
 const OBJECT_TAG_END = 0x76
@@ -52,8 +53,8 @@ export function carveModules(memory: PhysicalMemory, pointerBytes: 4 | 8): Carve
   sweep(
     memory,
     (bytes, gpa) => {
-      for (const at of tags(bytes, gpa, ENTRY_TAG, step))
-        keep(entries, bytes, gpa, at - 4 + step, ENTRY_BYTES)
+      for (const tag of ENTRY_TAGS)
+        for (const at of tags(bytes, gpa, tag, step)) keep(entries, bytes, gpa, at - 4 + step, ENTRY_BYTES)
       for (const at of tags(bytes, gpa, OBJECT_TAG, step)) {
         if (((bytes[at + 3] ?? 0) & 0x7f) !== OBJECT_TAG_END) continue
         for (

@@ -42,7 +42,10 @@ export function writeDrivers(
   }
   const member = (name: string): string => `_LDR_DATA_TABLE_ENTRY.${name}`
   const entries = modules.map(({ name, path, base, size }) => {
-    const entry = builder.nonPaged.alloc('MmLd', Math.max(0xa0, facts.offset(member('TimeDateStamp')) + 8))
+    const entry = builder.nonPaged.alloc(
+      image.hasPdb ? 'MmLd' : 'klmo',
+      Math.max(0xa0, facts.offset(member('TimeDateStamp')) + 8),
+    )
     builder.put(entry, member('DllBase'), base)
     builder.put(entry, member('EntryPoint'), base + 0x1000n)
     builder.put(entry, member('SizeOfImage'), size, 4)

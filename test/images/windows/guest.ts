@@ -82,12 +82,12 @@ const PLANS: Readonly<Record<GuestName, Plan>> = {
     pdb: 'ntkrnlpa.pdb',
     guid: 'BD8F451F3E754ED8A34B50560CEB08E3',
   },
-  // as other kernels of the family are: made by another compiler, with no PDB
+  // as ReactOS' kernel is, by its source: made by another compiler, with no PDB, at that address, with its own tag of list entries
   '2003-sp1-x86': {
     build: 3790,
     version: [5, 2],
     paging: 'ia32',
-    base: 0x8080_0000n,
+    base: 0x8040_0000n,
     drivers: 0xf700_0000n,
     nonPagedPool: 0x8120_0000n,
     pagedPool: 0xe100_0000n,

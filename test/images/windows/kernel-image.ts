@@ -23,6 +23,7 @@ export interface KernelImage {
   readonly symbols: ReadonlyMap<string, bigint>
   readonly exports: ReadonlySet<string>
   readonly exportTable: bigint
+  readonly hasPdb: boolean
 }
 
 /** Accessors: the member each reads, under the names that builds have. */
@@ -154,6 +155,7 @@ export function writeKernelImage(builder: Builder, options: KernelImageOptions):
     symbols,
     exports: new Set(exported.keys()),
     exportTable: options.base + BigInt(last),
+    hasPdb: pdb !== undefined,
   }
 }
 
