@@ -56,6 +56,11 @@ describe('the guest of a real triage dump', () => {
     using guest = await openWindowsGuest(target, { cache })
     expect(guest.kernel).toMatchObject({ release: '10.0.22000', architecture: 'aarch64' })
     expect(guest.modules().items.length).toBe(245)
+    const system = guest.processes().items.find(({ pid }) => pid === 4)
+    expect(system).toMatchObject({ pid: 4, ppid: 0, name: 'System', threads: 291 })
+    expect(new Date((system?.createTime ?? 0) * 1000).toISOString()).toBe('2021-09-14T02:38:45.722Z')
+    // nothing but processes: what the dump lacks is left out
+    expect(guest.processes().items.every(({ pid, ppid }) => pid % 4 === 0 && ppid < 2 ** 26)).toBe(true)
   })
 
   it.skipIf(X64 === undefined)('takes no symbol file of another kernel', async () => {

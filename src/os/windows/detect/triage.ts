@@ -68,14 +68,28 @@ function placesOf(facts: WindowsDumpFacts, process: MemoryPiece | undefined): Ke
   }
 }
 
-/** The dump holds the structure of the process that ran, and that of its thread, which says where the other one was. */
+/**
+ * The dump holds the structure of the process that ran, and does not say where it was: its own empty lists lead to it, or else the
+ * structure of its thread.
+ */
 function processOf({ bits, triage }: WindowsDumpFacts): MemoryPiece | undefined {
-  if (triage?.process === undefined || triage.thread === undefined) return undefined
-  const thread = Buffer.from(triage.thread)
+  if (triage?.process === undefined) return undefined
+  const width = bits / 8
+  const isKernel = (va: bigint) => (bits === 64 ? va >> 47n === 0x1ffffn : va >= 0x8000_0000n)
+  const word = (bytes: Buffer, at: number): bigint => {
+    if (at + width > bytes.length) return 0n
+    return width === 8 ? bytes.readBigUInt64LE(at) : BigInt(bytes.readUInt32LE(at))
+  }
+  const own = Buffer.from(triage.process)
+  // DISPATCHER_HEADER.WaitListHead, KPROCESS.ProfileListHead
+  for (const at of [8, 8 + 2 * width]) {
+    const first = word(own, at)
+    if (isKernel(first) && first === word(own, at + width)) return { va: first - BigInt(at), bytes: own }
+  }
+  const thread = Buffer.from(triage.thread ?? [])
   for (const at of PROCESS_IN_THREAD[bits]) {
-    if (at + 8 > thread.length) continue
-    const va = bits === 64 ? thread.readBigUInt64LE(at) : BigInt(thread.readUInt32LE(at))
-    if (bits === 64 ? va >> 47n === 0x1ffffn : va >= 0x8000_0000n) return { va, bytes: triage.process }
+    const va = word(thread, at)
+    if (isKernel(va)) return { va, bytes: triage.process }
   }
   return undefined
 }

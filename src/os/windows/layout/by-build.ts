@@ -2,12 +2,13 @@
  * Where members of the process structure lie, by build: facts, for what the kernel's own code does not tell, and to check what it tells.
  *
  * Sources: `pdb` are tables generated from Microsoft's PDBs (the offsets that LibVMI's and Rekall's profiles give), `memflow` the tables of
- * memflow-win32, `isf` Volatility 3 symbol tables, `windbg` listings of `dt nt!_EPROCESS` in public articles. A row with one source is
+ * memflow-win32, `isf` Volatility 3 symbol tables, `windbg` listings of `dt nt!_EPROCESS` in public articles, `dump` what stands in a real
+ * dump: the structure of System, and the debugger's block, which tells members of it. A row with one source is
  * known from that one only.
  */
 import type { WindowsMachine } from './version.js'
 
-export type FactSource = 'pdb' | 'memflow' | 'isf' | 'windbg'
+export type FactSource = 'pdb' | 'memflow' | 'isf' | 'windbg' | 'dump'
 
 /** Offsets in `_EPROCESS` of one or several builds; `_EPROCESS.ActiveProcessLinks` follows the process id in all of them. */
 export interface ProcessRow {
@@ -17,7 +18,8 @@ export interface ProcessRow {
   readonly UniqueProcessId: number
   readonly ImageFileName: number
   readonly Peb: number
-  readonly VadRoot: number
+  /** Not known of every machine. */
+  readonly VadRoot: number | undefined
   readonly sources: readonly FactSource[]
   /** Members that fewer sources tell. */
   readonly more: Readonly<Record<string, number>>
@@ -29,7 +31,7 @@ const NOTHING = {}
 function row(
   machine: WindowsMachine,
   builds: readonly [number, number],
-  [UniqueProcessId, ImageFileName, Peb, VadRoot]: readonly [number, number, number, number],
+  [UniqueProcessId, ImageFileName, Peb, VadRoot]: readonly [number, number, number, number | undefined],
   sources: readonly FactSource[],
   more: Readonly<Record<string, number>> = NOTHING,
   moreSources: readonly FactSource[] = [],
@@ -223,15 +225,28 @@ export const PROCESS_ROWS: readonly ProcessRow[] = [
   ),
   row('x64', [19041, 19045], [0x440, 0x5a8, 0x550, 0x7d8], ['pdb', 'memflow', 'isf'], VB, ['isf']),
   row('x64', [20348, 22631], [0x440, 0x5a8, 0x550, 0x7d8], ['memflow', 'isf'], VB, ['isf']),
+  // all of it is 0x48 below where x64 has it, behind a shorter KPROCESS; what no dump shows is left out
+  row(
+    'arm64',
+    [22000, 22000],
+    [0x3f8, 0x560, 0x508, undefined],
+    ['dump'],
+    {
+      CreateTime: 0x420,
+      ObjectTable: 0x528,
+      InheritedFromUniqueProcessId: 0x4f8,
+      ThreadListHead: 0x598,
+      ActiveThreads: 0x5a8,
+    },
+    ['dump'],
+  ),
 ]
 
 /** Rows that may be a build's, the likeliest first: its own, else those of the nearest builds of its machine. */
 export function rowsFor(machine: WindowsMachine, build: number): ProcessRow[] {
-  // arm64 kernels are built from the same source as x64 ones, with the same members in front
-  const as = machine === 'arm64' ? 'x64' : machine
   const distance = ({ builds: [first, last] }: ProcessRow) =>
     build < first ? first - build : build > last ? build - last : 0
-  return PROCESS_ROWS.filter(each => each.machine === as)
+  return PROCESS_ROWS.filter(each => each.machine === machine)
     .map((each, index) => ({ each, index }))
     .sort((a, b) => distance(a.each) - distance(b.each) || a.index - b.index)
     .map(({ each }) => each)

@@ -136,7 +136,11 @@ export function addTable(facts: FactTypes, version: WindowsVersion): string[] {
 const COLUMNS = ['UniqueProcessId', 'ImageFileName', 'Peb', 'VadRoot'] as const
 
 function members(row: ProcessRow): [string, number][] {
-  return [...COLUMNS.map((name): [string, number] => [name, row[name]]), ...Object.entries(row.more)]
+  const columns = COLUMNS.flatMap((name): [string, number][] => {
+    const offset = row[name]
+    return offset === undefined ? [] : [[name, offset]]
+  })
+  return [...columns, ...Object.entries(row.more)]
 }
 
 function conflicts(facts: FactTypes, row: ProcessRow): string[] {
