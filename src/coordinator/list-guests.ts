@@ -19,6 +19,8 @@ export interface GuestEntry {
 
 /** A monitor that does not greet in this time is taken by somebody else. */
 const GREETING_MS = 500
+/** One that hangs is no reason to wait long for a list. */
+const STATE_MS = 2000
 
 /**
  * Lists QEMU's guests, ascending by process id; those that libvirt looks after under its name for them. A guest whose monitor can't be
@@ -41,7 +43,7 @@ async function describe(guest: QemuGuest): Promise<GuestEntry> {
   if (guest.qmpPaths.length === 0 && guest.libvirt === undefined) return known
   try {
     using monitor = await openMonitor(guest, { greetingMs: GREETING_MS })
-    const { status } = await runState(monitor)
+    const { status } = await runState(monitor, { timeoutMs: STATE_MS })
     return { ...known, bytes: (await memoryBytes(monitor)) ?? bytes, state: status }
   } catch {
     // taken, forbidden, or gone meanwhile: it is listed all the same
@@ -50,9 +52,11 @@ async function describe(guest: QemuGuest): Promise<GuestEntry> {
 }
 
 async function memoryBytes(monitor: Monitor): Promise<number | undefined> {
-  const answer = (await monitor.execute('query-memory-size-summary')) as Readonly<
-    Record<string, unknown>
-  > | null
+  const answer = (await monitor.execute(
+    'query-memory-size-summary',
+    {},
+    { timeoutMs: STATE_MS },
+  )) as Readonly<Record<string, unknown>> | null
   const base = answer?.['base-memory']
   const plugged = answer?.['plugged-memory']
   return typeof base === 'number' ? base + (typeof plugged === 'number' ? plugged : 0) : undefined

@@ -2,6 +2,7 @@
  * libvirt (libvirt.so.0, libvirt-qemu.so.0): domains of the local daemon, and QEMU's monitor through it. Handles are addresses, as
  * numbers. See libvirt-domain.h, libvirt-qemu.h, virterror.h.
  */
+import { isMainThread } from 'node:worker_threads'
 import { VmsiftError } from '../core/errors.js'
 import { type Koffi, tryKoffi, tryLibrary } from './koffi.js'
 
@@ -31,6 +32,8 @@ export interface DomainHandle extends Disposable {
   command(line: string, human: boolean): Promise<string>
   /** The same, blocking. */
   commandNow(line: string, human: boolean): string
+  /** Whether the domain still runs. */
+  isActive(): boolean
 }
 
 type Func = ReturnType<ReturnType<Koffi['load']>['func']>
@@ -50,6 +53,9 @@ interface Calls {
   readonly free: Func
   readonly strlen: Func
 }
+
+/** Calls in other threads that have not come back: libvirt waits for a QEMU that hangs for ever. */
+let inFlight = 0
 
 let bound: { readonly calls: Calls | undefined } | undefined
 
@@ -88,6 +94,12 @@ function bind(): Calls | undefined {
   const free = Number(libc.func('uint64 dlsym(void *library, const char *name)')(null, 'free'))
   libvirt.func('void virSetErrorFunc(void *data, uint64 handler)')(null, free)
   if (Number(libvirt.func('int virInitialize()')()) < 0) return undefined
+  const exitNow = libc.func('void _exit(int code)')
+  // an orderly end waits for those threads
+  if (isMainThread)
+    process.on('exit', code => {
+      if (inFlight > 0) exitNow(code)
+    })
   return {
     koffi,
     open: libvirt.func('uint64 virConnectOpen(const char *uri)'),
@@ -171,6 +183,7 @@ class Domain implements DomainHandle {
   command(line: string, human: boolean): Promise<string> {
     const result = Buffer.alloc(8)
     this.#busy++
+    inFlight++
     return new Promise((resolve, reject) => {
       this.#calls.monitorCommand.async(
         this.#pointer,
@@ -179,6 +192,7 @@ class Domain implements DomainHandle {
         human ? HUMAN : 0,
         (error: Error | null, code: number) => {
           this.#busy--
+          inFlight--
           try {
             if (error !== null) throw error
             resolve(this.#answer(code, result))
@@ -198,6 +212,10 @@ class Domain implements DomainHandle {
       Number(this.#calls.monitorCommand(this.#pointer, line, result, human ? HUMAN : 0)),
       result,
     )
+  }
+
+  isActive(): boolean {
+    return Number(this.#calls.isActive(this.#pointer)) === 1
   }
 
   #answer(code: number, result: Buffer): string {

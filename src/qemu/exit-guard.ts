@@ -32,7 +32,8 @@ export function undoOnExit(undo: Undo): Disposable {
 }
 
 function install(): void {
-  process.on('exit', onExit)
+  // before those that end the process there and then
+  process.prependListener('exit', onExit)
   // first in the row: a handler that removes itself when it runs still counts
   for (const signal of SIGNALS) process.prependListener(signal, onSignal)
 }

@@ -3,7 +3,8 @@ import { VmsiftError } from '../core/errors.js'
 import { type DomainHandle, hasLibvirt, type LibvirtConnection, openLibvirt } from '../ffi/libvirt.js'
 import type { QemuGuest } from './discover.js'
 import type { CommandOptions, LastWords, Monitor } from './monitor.js'
-import { type QemuProcess, qemuProcesses } from './processes.js'
+import { isRunning, type ProcessId, type QemuProcess, qemuProcesses } from './processes.js'
+import { commandError, isRecord, refusal } from './qmp-error.js'
 
 const COMMAND_MS = 10_000
 
@@ -55,19 +56,25 @@ function guestOf(name: string, uuid: string, processes: readonly QemuProcess[]):
 export class LibvirtMonitor implements Monitor, LastWords {
   readonly #connection: LibvirtConnection
   readonly #domain: DomainHandle
+  readonly #process: ProcessId | undefined
   readonly #closeListeners = new Set<() => void>()
   #closed = false
+  #hangs = false
 
-  private constructor(connection: LibvirtConnection, domain: DomainHandle) {
+  private constructor(connection: LibvirtConnection, domain: DomainHandle, process: ProcessId | undefined) {
     this.#connection = connection
     this.#domain = domain
+    this.#process = process
   }
 
-  /** @throws VmsiftError as `findLibvirtGuest`. */
-  static open(name: string): LibvirtMonitor {
+  /**
+   * `process`: QEMU's, where it is known.
+   * @throws VmsiftError as `findLibvirtGuest`.
+   */
+  static open(name: string, process: ProcessId | undefined): LibvirtMonitor {
     const connection = openLibvirt()
     const domain = connection.find(name)
-    if (domain !== undefined) return new LibvirtMonitor(connection, domain)
+    if (domain !== undefined) return new LibvirtMonitor(connection, domain, process)
     connection[Symbol.dispose]()
     throw new VmsiftError('guest-gone', `libvirt runs no domain called ${name} any more`)
   }
@@ -79,11 +86,8 @@ export class LibvirtMonitor implements Monitor, LastWords {
   ): Promise<unknown> {
     const line = JSON.stringify({ execute: command, arguments: args })
     const reply = parseReply(await this.#send(command, line, false, options))
-    if (reply.error === undefined) return reply.return
-    const words = typeof reply.error.desc === 'string' ? reply.error.desc : 'unknown error'
-    throw new VmsiftError('monitor-failed', `qmp ${command}: ${words}`, {
-      detail: { command, class: reply.error.class },
-    })
+    if ('error' in reply) throw commandError(command, refusal(reply['error']))
+    return reply['return']
   }
 
   async human(commandLine: string, options?: CommandOptions): Promise<string> {
@@ -92,6 +96,8 @@ export class LibvirtMonitor implements Monitor, LastWords {
   }
 
   executeNow(command: string): void {
+    // it would wait for the same QEMU, and for ever
+    if (this.#hangs) return
     try {
       this.#domain.commandNow(JSON.stringify({ execute: command }), false)
     } catch {
@@ -122,35 +128,42 @@ export class LibvirtMonitor implements Monitor, LastWords {
     this.close()
   }
 
+  /** libvirt hears of it a moment after the process has ended. */
+  #hasEnded(): boolean {
+    return (this.#process !== undefined && !isRunning(this.#process)) || !this.#domain.isActive()
+  }
+
   async #send(what: string, line: string, human: boolean, options?: CommandOptions): Promise<string> {
     if (this.#closed) throw new VmsiftError('guest-gone', 'the connection to libvirt is closed')
     const timeoutMs = options?.timeoutMs ?? COMMAND_MS
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
+        this.#hangs = true
         const words = `libvirt: no answer to ${what} in ${timeoutMs} ms`
         reject(new VmsiftError('monitor-failed', words, { detail: { command: what, timeoutMs } }))
       }, timeoutMs)
     })
     try {
       return await Promise.race([this.#domain.command(line, human), late])
+    } catch (error) {
+      if (this.#hangs || !this.#hasEnded()) throw error
+      throw new VmsiftError('guest-gone', `libvirt: ${what}: the domain has ended`, { cause: error })
     } finally {
       clearTimeout(timer)
     }
   }
 }
 
-interface Reply {
-  readonly return?: unknown
-  readonly error?: { readonly class?: unknown; readonly desc?: unknown }
-}
-
-function parseReply(text: string): Reply {
+function parseReply(text: string): Readonly<Record<string, unknown>> {
+  let cause: unknown
   try {
-    return JSON.parse(text) as Reply
-  } catch (cause) {
-    throw new VmsiftError('monitor-failed', "libvirt passed on an answer of QEMU's that is no JSON", {
-      cause,
-    })
+    const reply: unknown = JSON.parse(text)
+    if (isRecord(reply)) return reply
+  } catch (error) {
+    cause = error
   }
+  throw new VmsiftError('monitor-failed', "libvirt passed on an answer of QEMU's that makes no sense", {
+    cause,
+  })
 }

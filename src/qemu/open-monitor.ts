@@ -14,7 +14,7 @@ export async function openMonitor(guest: QemuGuest, options: QmpOptions = {}): P
   if (guest.libvirt !== undefined) {
     // loaded when needed: few guests are libvirt's
     const { LibvirtMonitor } = await import('./libvirt.js')
-    return LibvirtMonitor.open(guest.libvirt)
+    return LibvirtMonitor.open(guest.libvirt, guest.process)
   }
   if (guest.qmpPaths.length === 0)
     throw new VmsiftError(

@@ -70,6 +70,22 @@ describe.skipIf(missing !== undefined)(`a libvirt domain${missing ? ` (skipped: 
     await expect(monitor.execute('no-such-command')).rejects.toMatchObject({ code: 'monitor-failed' })
   })
 
+  it('keeps nobody waiting when its QEMU hangs, and is told as gone when that is killed', async () => {
+    const other = `${NAME}-hangs`
+    await libvirt.createDomain(other)
+    using target = await openTarget(`libvirt:${other}`)
+    if (!isLive(target)) throw new Error('it is live')
+    using monitor = await openMonitor(target.guest)
+    const pid = target.guest.process?.pid ?? 0
+    process.kill(pid, 'SIGSTOP')
+    const { code, stdout } = await startCli(['list'], { LIBVIRT_DEFAULT_URI: libvirt.uri }).result
+    expect(code).toBe(0)
+    expect(stdout).toMatch(new RegExp(`libvirt:${other} .* not told `))
+    process.kill(pid, 'SIGKILL')
+    await expect.poll(() => target.isRunning()).toBe(false)
+    await expect(monitor.execute('query-status')).rejects.toMatchObject({ code: 'guest-gone' })
+  }, 25_000)
+
   it('is not found under another name, and the message says so', async () => {
     const found = startCli(['info', 'libvirt:no-such-domain'], { LIBVIRT_DEFAULT_URI: libvirt.uri })
     const { code, stderr } = await found.result
