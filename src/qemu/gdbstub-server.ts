@@ -2,10 +2,10 @@
  * Which gdbstub a QEMU has: it has one at most, and serves one debugger. QEMU tells of it as a character device
  * (`query-chardev`), by its name `gdb`, or by the name that `-gdb chardev:NAME` gave it.
  */
-import { readFile } from 'node:fs/promises'
 import { VmsiftError } from '../core/errors.js'
 import type { StubAddress } from './gdbstub-link.js'
 import type { Monitor } from './monitor.js'
+import { argumentsOf } from './processes.js'
 
 export interface StubServer {
   /** QEMU's own words for where it listens: `unix:/run/gdb,server=on`. */
@@ -23,7 +23,7 @@ const DEFAULT_LABEL = 'gdb'
  * @throws VmsiftError as `Monitor.execute`.
  */
 export async function findStub(monitor: Monitor, pid: number | undefined): Promise<StubServer | undefined> {
-  const labels = [DEFAULT_LABEL, ...(await labelsOnCommandLine(pid))]
+  const labels = [DEFAULT_LABEL, ...labelsOnCommandLine(pid)]
   const answer = await monitor.execute('query-chardev')
   const devices = Array.isArray(answer) ? (answer as { label?: unknown; filename?: unknown }[]) : []
   const found = devices.find(device => labels.includes(String(device?.label)))
@@ -51,14 +51,9 @@ function addressOf(device: string): StubAddress | undefined {
 /** Listening everywhere is listening here. */
 const LOOPBACK: Readonly<Record<string, string>> = { '': '127.0.0.1', '0.0.0.0': '127.0.0.1', '::': '::1' }
 
-async function labelsOnCommandLine(pid: number | undefined): Promise<string[]> {
-  if (pid === undefined) return []
-  const words = await readFile(`/proc/${pid}/cmdline`, 'utf8').then(
-    text => text.split('\0'),
-    // ended, or another user's: QEMU's own list has to do
-    () => [],
-  )
-  return words.flatMap((word, at) =>
+/** None where the process has ended or is another user's: QEMU's own list has to do. */
+function labelsOnCommandLine(pid: number | undefined): string[] {
+  return (pid === undefined ? [] : argumentsOf(pid)).flatMap((word, at, words) =>
     /^--?gdb$/.test(words[at - 1] ?? '') ? (/^chardev:(.+)$/.exec(word)?.[1] ?? []) : [],
   )
 }

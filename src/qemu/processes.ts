@@ -1,5 +1,5 @@
 /** QEMU processes of this machine, out of /proc. */
-import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync, statSync } from 'node:fs'
 import { basename, isAbsolute, join } from 'node:path'
 import { parseCommandLine, type QemuCommandLine } from './command-line.js'
 
@@ -20,6 +20,7 @@ export interface QemuProcess extends ProcessId {
 
 /** No command line of a guest comes near this. */
 const MAX_ARGUMENTS_BYTES = 4 << 20
+const PIECE_BYTES = 1 << 16
 const PROGRAM = /^(qemu-system-\w+|qemu-kvm|kvm)$/
 
 /** Every QEMU that runs a machine, ascending by pid. A process that ends meanwhile is left out. */
@@ -33,9 +34,8 @@ export function qemuProcesses(): QemuProcess[] {
 
 /** The QEMU with this pid, or undefined when it is none. */
 export function qemuProcess(pid: number): QemuProcess | undefined {
-  const text = tolerant(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8'))
-  if (text === undefined || text === '' || text.length > MAX_ARGUMENTS_BYTES) return undefined
-  const words = text.split('\0')
+  const words = argumentsOf(pid)
+  if (words.length === 0) return undefined
   if (!PROGRAM.test(basename(words[0] ?? '')) && !PROGRAM.test(basename(programOf(pid) ?? '')))
     return undefined
   const startTicks = startTicksOf(pid)
@@ -49,6 +49,35 @@ export function qemuProcess(pid: number): QemuProcess | undefined {
     qmpPaths: seen(commandLine.qmpPaths),
     gdbPaths: seen(commandLine.gdbPaths),
   }
+}
+
+/**
+ * The arguments of a process; none where they can't be read, or are too long. A process may say that all its memory is arguments
+ * (prctl(2), PR_SET_MM): no more is read than any guest needs.
+ */
+export function argumentsOf(pid: number): string[] {
+  const bytes = tolerant(() => {
+    const fd = openSync(`/proc/${pid}/cmdline`, 'r')
+    try {
+      return readAtMost(fd, MAX_ARGUMENTS_BYTES + 1)
+    } finally {
+      closeSync(fd)
+    }
+  })
+  if (bytes === undefined || bytes.length === 0 || bytes.length > MAX_ARGUMENTS_BYTES) return []
+  return bytes.toString().split('\0')
+}
+
+function readAtMost(fd: number, most: number): Buffer {
+  const pieces: Buffer[] = []
+  for (let held = 0; held < most; ) {
+    const piece = Buffer.alloc(Math.min(PIECE_BYTES, most - held))
+    const got = readSync(fd, piece)
+    if (got === 0) break
+    pieces.push(piece.subarray(0, got))
+    held += got
+  }
+  return Buffer.concat(pieces)
 }
 
 /** When a process started; undefined when there is none, or only its remains. */

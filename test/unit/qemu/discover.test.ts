@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { findQemuGuest, listQemuGuests } from '../../../src/qemu/discover.js'
 import { openMonitor } from '../../../src/qemu/open-monitor.js'
-import { isRunning } from '../../../src/qemu/processes.js'
+import { argumentsOf, isRunning } from '../../../src/qemu/processes.js'
 import { QmpMonitor } from '../../../src/qemu/qmp.js'
 import { findProgram } from '../../lab/command.js'
 import { connectQmp } from '../../lab/qmp.js'
@@ -100,6 +100,14 @@ describe.skipIf(QEMU === undefined)(
       const { process } = findQemuGuest(name)
       expect(process !== undefined && isRunning(process)).toBe(true)
       expect(isRunning({ pid: qemu.pid as number, startTicks: '1' })).toBe(false)
+    })
+
+    it('reads arguments of any sensible length whole', async () => {
+      const words = ['30', ...Array.from({ length: 12 }, (_, index) => `${index}`.padStart(100_000, '0'))]
+      const child = spawn('sleep', words, { argv0: 'qemu-system-x86_64', stdio: 'ignore' })
+      children.push(child)
+      await expect.poll(() => argumentsOf(child.pid as number)).toEqual(['qemu-system-x86_64', ...words, ''])
+      child.kill('SIGKILL')
     })
 
     it('says what is wrong with what names no guest', () => {
