@@ -58,6 +58,8 @@ type Stopped = Extract<StopReply, { kind: 'stopped' }>
 
 /** Points a processor can have under KVM are four; TCG has no bound but this. */
 const MAX_POINTS = 1024
+/** How often a guest that somebody else paused is looked at. */
+const ELSEWHERE_MS = 250
 /** Steps over an instruction that repeats itself (`rep movs`) without leaving its address. */
 const MAX_REPEATS = 1024
 
@@ -175,22 +177,43 @@ class EventRun {
 
   /**
    * Waits until whoever paused the guest lets it run, and stops it then: newer QEMUs tell of stops only to a debugger that let the
-   * guest run itself.
+   * guest run itself. Not every monitor tells events, so it is asked too; and once more at the end, or the guest would be left paused.
    */
   #afterElsewhere(): Promise<StopReply | VmsiftError | undefined> {
     return new Promise((resolve, reject) => {
-      const settle = (stop: StopReply | VmsiftError | undefined): void => {
+      let over = false
+      const end = (): void => {
+        over = true
         offEvents()
+        clearInterval(asking)
+      }
+      const settle = (stop: StopReply | VmsiftError | undefined): void => {
+        end()
         resolve(stop)
       }
-      const offEvents = this.#monitor.onEvent(({ event }) => {
-        if (event === 'RESUME') void this.#stub.interrupt().catch(reject)
-      })
-      this.#stub.expectStop(settle)
-      void aborted(this.#signal).then(() => {
+      const look = async (last: boolean): Promise<void> => {
+        const { running } = await runState(this.#monitor)
+        if (over) return
+        if (running) await this.#stub.interrupt()
+        else if (last) {
+          this.#stub.expectNoStop()
+          settle(undefined)
+        }
+      }
+      const fail = (error: unknown): void => {
+        if (over) return
+        end()
         this.#stub.expectNoStop()
-        settle(undefined)
+        reject(error)
+      }
+      const offEvents = this.#monitor.onEvent(({ event }) => {
+        if (event === 'RESUME') void look(false).catch(fail)
       })
+      const asking = setInterval(() => void look(false).catch(fail), ELSEWHERE_MS)
+      this.#stub.expectStop(settle)
+      void aborted(this.#signal)
+        .then(() => look(true))
+        .catch(fail)
     })
   }
 

@@ -3,9 +3,11 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it } from 'vitest'
 import { guestEvents } from '../../../src/coordinator/guest-events.js'
+import { newTurns } from '../../../src/qemu/blocking-qmp.js'
 import { GuestControl } from '../../../src/qemu/control.js'
 import { GdbStub } from '../../../src/qemu/gdbstub.js'
 import { findStub } from '../../../src/qemu/gdbstub-server.js'
@@ -13,6 +15,7 @@ import { openStubSession } from '../../../src/qemu/gdbstub-session.js'
 import type { Monitor } from '../../../src/qemu/monitor.js'
 import { QmpMonitor } from '../../../src/qemu/qmp.js'
 import { runState } from '../../../src/qemu/run-state.js'
+import { TurnMonitor } from '../../../src/qemu/turn-monitor.js'
 import { runCli, startCli } from '../../cli/run-cli.js'
 import { type BareQemu, noBareQemu, startBareQemu } from '../../lab/bare-qemu.js'
 import { findProgram } from '../../lab/command.js'
@@ -211,6 +214,21 @@ describe.skipIf(reason !== undefined)(`QEMU's gdbstub${why}`, () => {
     expect(await ended).toMatchObject({ code: 'guest-gone' })
     await expect.poll(async () => (await runState(qemu.monitor)).status).toBe(state)
     expect(await findStub(qemu.monitor, qemu.pid)).toBeUndefined()
+  })
+
+  it('leaves a guest running that somebody paused and let run, where the monitor tells no events', async () => {
+    const qemu = await start()
+    const monitor = new TurnMonitor(qemu.qmpPath, newTurns())
+    await using control = new GuestControl(monitor, { pid: qemu.pid, close: () => monitor.close() })
+    const subscription = guestEvents(control, { breakpoints: [0x1234n] }).subscribe()
+    await expect.poll(async () => (await findStub(qemu.monitor, qemu.pid))?.connected).toBe(true)
+    await expect.poll(() => running(qemu)).toBe(true)
+    await qemu.monitor.execute('stop')
+    await setTimeout(100)
+    await qemu.monitor.execute('cont')
+    subscription.unsubscribe()
+    await control[Symbol.asyncDispose]()
+    expect(await running(qemu)).toBe(true)
   })
 
   describe('held by a program of its own', () => {
