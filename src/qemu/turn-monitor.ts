@@ -4,9 +4,12 @@
  * turn in hand would keep the same thread from reading. No events come this way.
  */
 import { VmsiftError } from '../core/errors.js'
+import { connectBlocking } from '../ffi/unix-socket.js'
 import { askBlocking } from './blocking-qmp.js'
 import type { LastWords, Monitor } from './monitor.js'
 import { commandError, refusal } from './qmp-error.js'
+
+const CONNECT_MS = 200
 
 export class TurnMonitor implements Monitor, LastWords {
   readonly #path: string
@@ -21,12 +24,21 @@ export class TurnMonitor implements Monitor, LastWords {
 
   async execute(command: string, args: Readonly<Record<string, unknown>> = {}): Promise<unknown> {
     const answer = askBlocking(this.#path, this.#turns, command, args)
-    if (answer === undefined)
-      throw new VmsiftError('guest-gone', `qmp ${command}: no answer from ${this.#path}`, {
-        detail: { command, path: this.#path },
-      })
+    if (answer === undefined) throw this.#noAnswer(command)
     if ('error' in answer) throw commandError(command, refusal(answer['error']))
     return answer['return']
+  }
+
+  /** Only where nobody listens any more has the guest ended: one that is paused would be forgotten else. */
+  #noAnswer(command: string): VmsiftError {
+    using socket = connectBlocking(this.#path, CONNECT_MS)
+    const [code, why] =
+      socket === undefined
+        ? (['guest-gone', 'nobody listens there: QEMU may have ended'] as const)
+        : (['monitor-busy', 'another client holds it, or QEMU hangs'] as const)
+    return new VmsiftError(code, `qmp ${command}: no answer from ${this.#path}: ${why}`, {
+      detail: { command, path: this.#path },
+    })
   }
 
   async human(commandLine: string): Promise<string> {
