@@ -6,6 +6,7 @@ import { tryLibc } from '../ffi/libc.js'
 import { tryProcessVm } from '../ffi/process-vm.js'
 import { openBackingFile } from '../qemu/backing-files.js'
 import { newTurns } from '../qemu/blocking-qmp.js'
+import { undoOnExit } from '../qemu/exit-guard.js'
 import type { MemorySection } from '../qemu/memory-map.js'
 import { type HostMapping, hostMappings, isShared } from '../qemu/process-maps.js'
 import type { ProcessId } from '../qemu/processes.js'
@@ -80,6 +81,7 @@ class PlanBuilder {
   /** The same, of mappings that show files. */
   #fileOwnSource: number | undefined
   #folder: string | undefined
+  #onExit: Disposable | undefined
   #steps = 0
   #denied: string | undefined
 
@@ -183,6 +185,12 @@ class PlanBuilder {
     if (this.#qmpPath === undefined || this.#write) return { kind: 'none' }
     const turns = newTurns()
     this.#folder = folderFor(this.#process, this.#qmpPath, turns)
+    // it holds memory of the guest: a signal must not leave it behind
+    if (this.#folder !== undefined)
+      this.#onExit = undoOnExit({
+        undo: async () => this.#removeFolder(),
+        undoNow: () => this.#removeFolder(),
+      })
     return {
       kind: 'monitor',
       qmpPath: this.#qmpPath,
@@ -237,6 +245,11 @@ class PlanBuilder {
 
   close(): void {
     for (const fd of this.#fds.splice(0)) closeSync(fd)
+    this.#removeFolder()
+    this.#onExit?.[Symbol.dispose]()
+  }
+
+  #removeFolder(): void {
     if (this.#folder !== undefined) removeMonitorFolder(this.#folder)
   }
 }

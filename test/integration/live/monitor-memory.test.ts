@@ -1,5 +1,5 @@
 /** Memory through the monitor alone, compared with the same memory out of the process. */
-import { mkdtempSync } from 'node:fs'
+import { existsSync, mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -29,6 +29,7 @@ describe.skipIf(QEMU === undefined)(
         const sections = await memorySections(monitor)
         monitor.close()
         using direct = planLive(qemuProcess(qemu.pid), sections, { write: false })
+        const handlers = process.listenerCount('SIGTERM')
         using told = planLive(undefined, sections, { write: false, qmpPath: socket })
         expect([direct.access, told.access]).toEqual(['process', 'monitor'])
         const [expected, saved, printed] = [direct.spec, told.spec, withoutFolder(told.spec)].map(spec =>
@@ -37,6 +38,11 @@ describe.skipIf(QEMU === undefined)(
         expect(expected?.[0]?.some(byte => byte !== 0)).toBe(true)
         expect(saved).toEqual(expected)
         expect(printed).toEqual(expected)
+        const folder =
+          told.spec.sources.flatMap(each => (each.kind === 'monitor' ? (each.folder ?? []) : []))[0] ?? ''
+        expect([process.listenerCount('SIGTERM'), existsSync(folder)]).toEqual([handlers + 1, true])
+        told[Symbol.dispose]()
+        expect([process.listenerCount('SIGTERM'), existsSync(folder)]).toEqual([handlers, false])
       } finally {
         await qemu.stop()
       }
