@@ -3,6 +3,7 @@
  * socket; whoever connects while another is there is kept waiting without a word.
  */
 import { createConnection, type Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { VmsiftError } from '../core/errors.js'
 import { peerPid } from '../ffi/unix-socket.js'
 import type { CommandOptions, LastWords, Monitor, MonitorEvent } from './monitor.js'
@@ -13,6 +14,7 @@ import { splitLines } from './split-lines.js'
 /** QEMU greets at once; it is late only while its main loop is held up. */
 const GREETING_MS = 2000
 const COMMAND_MS = 10_000
+const RETRY_MS = 20
 /** The longest answers (`query-qmp-schema`, `info mtree` of large machines) are below a MiB. */
 const MAX_LINE_BYTES = 16 << 20
 
@@ -56,9 +58,10 @@ export class QmpMonitor implements Monitor, LastWords {
    * be opened, `monitor-busy` when no greeting comes: another client has it.
    */
   static async connect(path: string, options: QmpOptions = {}): Promise<QmpMonitor> {
-    const monitor = new QmpMonitor(path, await connectSocket(path))
+    const until = performance.now() + (options.greetingMs ?? GREETING_MS)
+    const monitor = new QmpMonitor(path, await connectSocket(path, until))
     try {
-      await monitor.#greeting(options.greetingMs ?? GREETING_MS)
+      await monitor.#greeting(Math.max(0, until - performance.now()))
       await monitor.execute('qmp_capabilities')
     } catch (error) {
       monitor.close()
@@ -141,8 +144,7 @@ export class QmpMonitor implements Monitor, LastWords {
   #greeting(timeoutMs: number): Promise<void> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
-        const why = `${this.#path} does not answer: another client holds this QMP socket, or QEMU hangs; end that client, or give QEMU a second -qmp socket`
-        this.#onGreeting?.(new VmsiftError('monitor-busy', why, { detail: { path: this.#path } }))
+        this.#onGreeting?.(busy(this.#path))
       }, timeoutMs)
       this.#onGreeting = error => {
         clearTimeout(timer)
@@ -190,7 +192,26 @@ export class QmpMonitor implements Monitor, LastWords {
   }
 }
 
-function connectSocket(path: string): Promise<Socket> {
+function busy(path: string): VmsiftError {
+  const why = `${path} does not answer: another client holds this QMP socket, or QEMU hangs; end that client, or give QEMU a second -qmp socket`
+  return new VmsiftError('monitor-busy', why, { detail: { path } })
+}
+
+/** More than one client that waits is too many for QEMU's socket: it refuses the next, which tries again. */
+async function connectSocket(path: string, until: number): Promise<Socket> {
+  for (;;) {
+    try {
+      return await connectOnce(path)
+    } catch (error) {
+      const crowded = error instanceof VmsiftError && error.detail?.['errno'] === 'EAGAIN'
+      if (!crowded) throw error
+      if (performance.now() >= until) throw busy(path)
+      await sleep(RETRY_MS)
+    }
+  }
+}
+
+function connectOnce(path: string): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = createConnection(path)
     const fail = (cause: NodeJS.ErrnoException): void => {
