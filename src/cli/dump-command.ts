@@ -1,9 +1,11 @@
 /** `vmsift dump`: an image's memory in another format. */
 import { extname } from 'node:path'
 import { type Command, Option } from 'commander'
+import { isLive } from '../coordinator/live.js'
 import type { Target } from '../coordinator/target.js'
 import { VERSION } from '../coordinator/version.js'
 import { hex } from '../core/address.js'
+import type { Architecture } from '../core/architecture.js'
 import { VmsiftError } from '../core/errors.js'
 import { EXPECTED_GAPS, type Gap } from '../core/memory.js'
 import type { DumpFormat, DumpResult } from '../export/dump.js'
@@ -86,7 +88,7 @@ async function dumpCommand(path: string, options: DumpOptions): Promise<number> 
     path: options.output,
     format,
     replace: options.force === true,
-    facts: { architecture: target.architecture, vmcoreinfo: target.notes.vmcoreinfo },
+    facts: { architecture: await architectureOf(target), vmcoreinfo: target.notes.vmcoreinfo },
     signal: interrupt.signal,
     onProgress: progressMeter(view, target.bytes),
   }).finally(() => view?.hide())
@@ -96,6 +98,13 @@ async function dumpCommand(path: string, options: DumpOptions): Promise<number> 
   }
   await printSummary(target, options, format, started, result)
   return outcome(result.gaps, format)
+}
+
+async function architectureOf(target: Target): Promise<Architecture | undefined> {
+  if (!isLive(target)) return target.architecture
+  // loaded when needed: images need none of it
+  const { liveArchitecture } = await import('../coordinator/live-architecture.js')
+  return liveArchitecture(target)
 }
 
 /** A callback for each piece that updates `view` no more often than it wants. */
