@@ -40,7 +40,7 @@ export async function translations(
 ): Promise<readonly QemuTranslation[]> {
   const found: QemuTranslation[] = []
   for (const gva of addresses) {
-    const answer = /gpa: 0x([0-9a-f]+)/.exec(await qmp.human(`gva2gpa 0x${gva.toString(16)}`))?.[1]
+    const answer = /gpa: (?:0x)?([0-9a-f]+)/.exec(await qmp.human(`gva2gpa 0x${gva.toString(16)}`))?.[1]
     found.push(answer === undefined ? { gva } : { gva, gpa: Number.parseInt(answer, 16) })
   }
   return found
