@@ -144,7 +144,8 @@ export class QmpMonitor implements Monitor, LastWords {
   #greeting(timeoutMs: number): Promise<void> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
-        this.#onGreeting?.(busy(this.#path))
+        const why = `${this.#path} does not answer: another client holds this QMP socket, or QEMU hangs; end that client, or give QEMU a second -qmp socket`
+        this.#onGreeting?.(new VmsiftError('monitor-busy', why, { detail: { path: this.#path } }))
       }, timeoutMs)
       this.#onGreeting = error => {
         clearTimeout(timer)
@@ -192,20 +193,14 @@ export class QmpMonitor implements Monitor, LastWords {
   }
 }
 
-function busy(path: string): VmsiftError {
-  const why = `${path} does not answer: another client holds this QMP socket, or QEMU hangs; end that client, or give QEMU a second -qmp socket`
-  return new VmsiftError('monitor-busy', why, { detail: { path } })
-}
-
 /** More than one client that waits is too many for QEMU's socket: it refuses the next, which tries again. */
 async function connectSocket(path: string, until: number): Promise<Socket> {
   for (;;) {
     try {
       return await connectOnce(path)
     } catch (error) {
-      const crowded = error instanceof VmsiftError && error.detail?.['errno'] === 'EAGAIN'
-      if (!crowded) throw error
-      if (performance.now() >= until) throw busy(path)
+      const crowded = error instanceof VmsiftError && error.code === 'monitor-busy'
+      if (!crowded || performance.now() >= until) throw error
       await sleep(RETRY_MS)
     }
   }
