@@ -16,8 +16,10 @@ import { ABSENT_REASONS, type EnumeratedSpace, type SpaceQuery } from '../space/
 import { type ExtentColumns, NO_EXTENTS } from '../space/extents.js'
 import type { Owner, PageFile, SpaceChoice } from '../space/guest-spaces.js'
 import type { Neighbourhood } from '../space/joint-plan.js'
+import type { JointTable } from '../space/joint-table.js'
 import { linearExtentAt, slotAt } from '../space/linear-space.js'
 import { OwnerFinder, type Place, Placement, virtualAddress } from '../space/placement.js'
+import type { ReverseMapData } from '../space/reverse-map.js'
 import { planKernelRules, planRules, type RulePlan } from '../space/rule-plan.js'
 import { plainGaps } from '../space/swap-gaps.js'
 import { mergeExtents } from '../space/swap-in.js'
@@ -74,12 +76,12 @@ export class SpaceView {
     this.#found = found
     this.#owners = new OwnerFinder(map)
     this.#virtual = virtual
-    const joints = virtual?.plan.joints
+    const joints = virtual?.regions ?? []
     this.#counts = {
       processes: tables.reduce((sum, { owners }) => sum + owners.length, 0),
       extents: map.map.start.length,
-      joints: joints === undefined ? 0 : joints.flags.length,
-      jointBytes: joints?.base.at(-1) ?? 0,
+      joints: joints.reduce((sum, { flags }) => sum + flags.length, 0),
+      jointBytes: joints.reduce((sum, { base }) => sum + (base.at(-1) ?? 0), 0),
       swappedBytes: virtual?.swappedBytes ?? 0,
       truncated,
     }
@@ -227,7 +229,9 @@ export class VirtualSide {
     this.#fixed = compiled.patterns.map(p => p.minBytes === p.maxBytes && !hasAssertions(p.node))
     const selected = [...map.spaces.entries()].filter(([index]) => this.plan.selected[index] === 1)
     this.#rules =
-      compiled.strings === undefined ? undefined : planned(choice, selected, longestRow(compiled.strings))
+      compiled.strings === undefined
+        ? undefined
+        : planned(choice, selected, longestRow(compiled.strings), map.map)
     this.#reader = range === undefined ? reader : withSwapped(reader, range)
   }
 
@@ -244,6 +248,11 @@ export class VirtualSide {
       ...(this.#rules && { rules: this.#rules.search }),
       ...(this.#range && { swapped: this.#range }),
     }
+  }
+
+  /** Regions around joints: of patterns, and of rows of rules' strings. */
+  get regions(): JointTable[] {
+    return [this.plan.joints, ...(this.#rules === undefined ? [] : [this.#rules.search.joints])]
   }
 
   /** Bytes of pages that were brought back from swap. */
@@ -365,11 +374,13 @@ function planned(
   choice: Exclude<SpaceChoice, 'physical'>,
   selected: readonly (readonly [number, PlannedSpace])[],
   rowBytes: number,
+  map: ReverseMapData,
 ): RulePlan {
   if (choice !== 'kernel')
     return planRules(
       selected.map(([index, { extents }]) => [index, extents] as const),
       rowBytes,
+      map,
     )
   const [first = 0] = selected[0] ?? []
   const extentsOf = (wanted: PlannedSpace['kind']): ExtentColumns =>

@@ -6,7 +6,7 @@
 import { PAGE_BYTES } from '../core/address.js'
 import type { MemoryRun, PhysicalMemory, Span, Window } from '../core/memory.js'
 import type { ExtentColumns } from './extents.js'
-import { GrowingDoubles, sharedDoubles } from './growing.js'
+import { sharedDoubles } from './growing.js'
 
 /** Extents in their new order; shared memory. An extent continues the one before it when their addresses touch. */
 export interface LinearTable {
@@ -32,38 +32,33 @@ export function layOut(spaces: readonly (readonly [number, ExtentColumns])[]): {
   readonly table: LinearTable
   readonly slots: readonly LinearSlot[]
 } {
-  const address = new GrowingDoubles()
-  const gpa = new GrowingDoubles()
-  const length = new GrowingDoubles()
-  const vpn = new GrowingDoubles()
+  const count = spaces.reduce((sum, [, extents]) => sum + extents.vpn.length, 0)
+  const address = sharedDoubles(count)
+  const gpa = sharedDoubles(count)
+  const length = sharedDoubles(count)
+  const vpn = sharedDoubles(count)
   const slots: LinearSlot[] = []
   let at = 0
+  let next = 0
   for (const [space, extents] of spaces) {
     const start = at
-    const firstExtent = address.count
+    const firstExtent = next
+    gpa.set(extents.gpa, next)
+    length.set(extents.length, next)
+    vpn.set(extents.vpn, next)
+    let before = extents.vpn[0] ?? 0
     for (let i = 0; i < extents.vpn.length; i++) {
       const page = extents.vpn[i] as number
-      const before =
-        i > 0 ? (extents.vpn[i - 1] as number) + (extents.length[i - 1] as number) / PAGE_BYTES : page
-      if (i > 0 && before !== page) at = nextHole(at)
-      address.push(at)
-      gpa.push(extents.gpa[i] as number)
-      length.push(extents.length[i] as number)
-      vpn.push(page)
-      at += extents.length[i] as number
+      const bytes = extents.length[i] as number
+      if (before !== page) at = nextHole(at)
+      address[next++] = at
+      at += bytes
+      before = page + bytes / PAGE_BYTES
     }
-    slots.push({ space, start, end: at, firstExtent, endExtent: address.count })
+    slots.push({ space, start, end: at, firstExtent, endExtent: next })
     at = nextHole(at)
   }
-  const shared = (column: GrowingDoubles): Float64Array => {
-    const copy = sharedDoubles(column.count)
-    copy.set(column.view())
-    return copy
-  }
-  return {
-    table: { address: shared(address), gpa: shared(gpa), length: shared(length), vpn: shared(vpn) },
-    slots,
-  }
+  return { table: { address, gpa, length, vpn }, slots }
 }
 
 /** A page-aligned address with a hole of a page before it. */

@@ -5,6 +5,7 @@
 import { PAGE_BYTES } from '../core/address.js'
 import { type EdgeTable, edgeTable } from './edge-table.js'
 import { type ExtentColumns, NO_EXTENTS } from './extents.js'
+import { sharedDoubles } from './growing.js'
 import { JointPlanner } from './joint-plan.js'
 import type { JointTable } from './joint-table.js'
 import { type LinearSlot, type LinearTable, layOut } from './linear-space.js'
@@ -72,14 +73,19 @@ export function planKernelRules(
   return { ...plan, kernel: { owned: { gpa, length, address }, directDelta } }
 }
 
-/** Plans the search of `spaces`, pairs of a space's index and its extents; `rowBytes` is the length of the longest row. */
-export function planRules(spaces: readonly (readonly [number, ExtentColumns])[], rowBytes: number): RulePlan {
+/**
+ * Plans the search of `spaces`, pairs of a space's index and its extents; `rowBytes` is the length of the longest row. `map`: who maps what,
+ * by the spaces' indices, where that is known.
+ */
+export function planRules(
+  spaces: readonly (readonly [number, ExtentColumns])[],
+  rowBytes: number,
+  map?: ReverseMapData,
+): RulePlan {
   const { table, slots } = layOut(spaces)
-  const pages: ExtentColumns = {
-    vpn: table.address.map(address => address / PAGE_BYTES),
-    gpa: table.gpa,
-    length: table.length,
-  }
+  const vpn = new Float64Array(table.address.length)
+  for (let i = 0; i < vpn.length; i++) vpn[i] = (table.address[i] as number) / PAGE_BYTES
+  const pages: ExtentColumns = { vpn, gpa: table.gpa, length: table.length }
   const behindBytes = rowBytes - 1
   const planner = new JointPlanner(
     { behindBytes, aheadBytes: AHEAD_BYTES, shortestBytes: 1 },
@@ -88,7 +94,33 @@ export function planRules(spaces: readonly (readonly [number, ExtentColumns])[],
   planner.add(0, pages)
   const joints = planner.finish()
   const edges = edgeTable(joints)
-  const placements = buildReverseMap([pages])
+  const placements = placementsIn(table, slots, map) ?? buildReverseMap([pages])
   const search = { table, placements, joints, ...(edges && { edges }), behindBytes, aheadBytes: AHEAD_BYTES }
   return { search, slots }
+}
+
+/** A map of the same extents with pages of the laid-out spaces; undefined where it is about others, too. */
+function placementsIn(
+  table: LinearTable,
+  slots: readonly LinearSlot[],
+  map: ReverseMapData | undefined,
+): ReverseMapData | undefined {
+  if (map === undefined || map.start.length !== table.address.length) return undefined
+  const bySpace: LinearSlot[] = []
+  for (const slot of slots) bySpace[slot.space] = slot
+  const vpn = sharedDoubles(map.vpn.length)
+  for (let i = 0; i < vpn.length; i++) {
+    const slot = bySpace[map.space[i] as number]
+    const page = map.vpn[i] as number
+    if (slot === undefined) return undefined
+    let low = slot.firstExtent
+    let high = slot.endExtent
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if ((table.vpn[middle] as number) < page) low = middle + 1
+      else high = middle
+    }
+    vpn[i] = (table.address[low] as number) / PAGE_BYTES
+  }
+  return { ...map, vpn }
 }

@@ -85,8 +85,11 @@ export function planVirtual(
 ): VirtualPlan {
   const selected = Uint8Array.from(spaces, space => (isChosen(space, choice) ? 1 : 0))
   const union = FrameUnion.of(map, selected)
-  const joints = new JointPlanner(neighbourhood, map.start.length)
-  for (const [index, { extents }] of spaces.entries()) if (selected[index] === 1) joints.add(index, extents)
+  // where a byte alone decides, nothing lies at joints
+  const looksAround = neighbourhood.behindBytes + neighbourhood.aheadBytes > 0
+  const joints = new JointPlanner(neighbourhood, looksAround ? map.start.length : 0)
+  if (looksAround)
+    for (const [index, { extents }] of spaces.entries()) if (selected[index] === 1) joints.add(index, extents)
   return { selected, union, runs: union.runs(memory), joints: joints.finish(), neighbourhood }
 }
 
