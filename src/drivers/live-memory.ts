@@ -81,17 +81,20 @@ export class LiveMemory implements PhysicalMemory, ChangingMemory {
       const wanted = Math.min(length - done, this.end(index) - gpa - done)
       const got = source.copy(this.place(index, gpa + done), room, done, wanted)
       done += got
-      if (got < wanted) return { bytes: room.bytes.subarray(0, done), stop: this.#stopAt(gpa + done, source) }
+      if (got < wanted) return { bytes: room.bytes.subarray(0, done), stop: this.#stopAt(gpa + done, index) }
     }
     return { bytes: room.bytes.subarray(0, length) }
   }
 
-  /** What follows the last byte that could be read: a page, or all of it when the guest is gone. */
-  #stopAt(gpa: number, source: LiveSource): NonNullable<Window['stop']> {
+  /** What follows the last byte that could be read: a page, or all of it when the guest is gone, or the rest of its file. */
+  #stopAt(gpa: number, index: number): NonNullable<Window['stop']> {
+    const source = this.source(index)
     const run = this.runs[findRun(this.runs, gpa)]
     const left = run === undefined ? RETRY_BYTES : run.gpa + run.length - gpa
-    const length = source.gone ? left : Math.min(left, RETRY_BYTES - (gpa % RETRY_BYTES))
-    return { reason: 'unreadable', length }
+    if (source.gone) return { reason: 'unreadable', length: left }
+    if (source.endsBefore?.(this.place(index, gpa)) === true)
+      return { reason: 'unreadable', length: this.end(index) - gpa }
+    return { reason: 'unreadable', length: Math.min(left, RETRY_BYTES - (gpa % RETRY_BYTES)) }
   }
 
   /** Room for `length` bytes, kept for the next time. */

@@ -14,6 +14,8 @@ export interface LiveSource extends Disposable {
   dataAt(place: number, limit: number): number
   /** Nothing can be read any more: the guest has ended. */
   readonly gone: boolean
+  /** Nothing at `place` or behind it can be read any more: the file has become shorter. */
+  endsBefore?(place: number): boolean
 }
 
 /** Where nothing may be read. */

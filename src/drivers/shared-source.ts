@@ -60,6 +60,10 @@ export class SharedSource implements LiveSource {
     return done
   }
 
+  endsBefore(place: number): boolean {
+    return fstatSync(this.#fd).size <= place
+  }
+
   zerosAt(place: number, limit: number): number {
     // the guest fills holes as it runs
     this.#holes?.forgetHole()
