@@ -11,6 +11,11 @@ export class PlaceVerifier {
     this.#tables = tables
   }
 
+  /** A part that takes too long to verify is given up. */
+  isExhausted(part: number): boolean {
+    return this.#verifiers.get(part)?.exhausted === true
+  }
+
   /** Tells every match that `sub` of `part` finds from `at`, which may lie outside of what there is. */
   verify(hay: Haystack, part: number, sub: number, at: number, found: Found): void {
     if (at < hay.low || at > hay.high) return

@@ -98,6 +98,10 @@ export class Crossings implements RowWatcher {
     const count = places.find(last)
     if (sink === undefined || count === 0) return
     if (places.more) sink.drop(part)
+    if (this.#verifier.isExhausted(part)) {
+      sink.drop(part)
+      return
+    }
     const ways = new Map<string, Way>()
     for (let i = 0; i < count; i++) this.#addWay(ways, part, distance, places.addresses[i] as number)
     for (const way of ways.values()) {
@@ -147,6 +151,7 @@ export class Crossings implements RowWatcher {
       const rank = fixed ? order : order - start * ORDER_PER_BYTE
       for (const member of members) sink.crossing(part, member + at - address, length, rank)
     })
+    if (this.#verifier.isExhausted(part)) sink.drop(part)
   }
 
   /** The bytes of a way around its place, up to what can't be read on either side. */

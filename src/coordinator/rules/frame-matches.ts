@@ -4,7 +4,7 @@
  */
 import { PAGE_BYTES } from '../../core/address.js'
 import type { Gathered } from '../../rules/search/gather.js'
-import { GREEDY, type StringTables } from '../../rules/search/tables.js'
+import { GIVEN_UP, GREEDY, type StringTables } from '../../rules/search/tables.js'
 import type { CrossingColumns, StringColumns } from '../../scan/messages.js'
 import { GrowingDoubles, GrowingWords } from '../../space/growing.js'
 import { orderByPage } from '../../space/page-order.js'
@@ -42,6 +42,10 @@ export class FrameMatches {
   add({ count, part, gpa, length }: StringColumns): void {
     for (let i = 0; i < count; i++) {
       const index = part[i] as number
+      if (length[i] === GIVEN_UP) {
+        this.limited.add(index)
+        continue
+      }
       if (!this.#hasRoom(index, this.#part.count, MAX_WITHIN)) continue
       this.#part.push(index)
       this.#gpa.push(gpa[i] as number)

@@ -4,6 +4,7 @@ import { SpaceMatches } from '../../../src/coordinator/rules/space-matches.js'
 import type { PhysicalMemory } from '../../../src/core/memory.js'
 import { compileStrings } from '../../../src/patterns/compile-strings.js'
 import { compileRules } from '../../../src/rules/compile.js'
+import { GIVEN_UP } from '../../../src/rules/search/tables.js'
 import { planRules } from '../../../src/space/rule-plan.js'
 
 const PAGE = 4096
@@ -57,5 +58,24 @@ describe('matches of a frame that is mapped again and again', () => {
     expect(first?.a?.offsetAt(LIMIT - 1)).toBe((LIMIT / count - 1) * PAGE + 8 + count - 1)
     expect(second).toMatchObject({ b: 2, limited: [] })
     expect(second?.a?.count).toBe(2 * count)
+  })
+
+  it('are told as not all there in every space where their string was given up', () => {
+    const plan = planRules([...[repeating(3, 1), repeating(4, 1)].entries()], 2)
+    const matches = new SpaceMatches(tables, plan, NO_MEMORY)
+    const given = {
+      part: Uint32Array.of(0),
+      gpa: Float64Array.of(3 * PAGE),
+      length: Uint32Array.of(GIVEN_UP),
+    }
+    matches.add({ strings: { count: 1, ...given } })
+    const scopes = Array.from(matches.scopes(new LostRanges()), ({ strings, limited }) => [
+      strings.size,
+      ...limited,
+    ])
+    expect(scopes).toEqual([
+      [0, 0],
+      [0, 0],
+    ])
   })
 })
