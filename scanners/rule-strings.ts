@@ -8,6 +8,7 @@ import { type Haystack, SCAN_LIMIT } from '../src/rules/search/fibers.js'
 import type { RowTable } from '../src/rules/search/plan.js'
 import { codePart, FIXED, FULLWORD, GIVEN_UP, GREEDY, type StringTables } from '../src/rules/search/tables.js'
 import { standsAlone, Verifier } from '../src/rules/search/verifier.js'
+import { ROW_BYTES } from '../src/rules/search/words.js'
 import type { CompiledPattern, CompiledScan } from '../src/scan/compiled-scan.js'
 import type { MatchSink, Scanner, ScanWindow } from '../src/scan/scanner.js'
 import type { CandidateFinder } from './candidate-finder.js'
@@ -15,6 +16,7 @@ import { dataPieces, isQuietInZeros, type Pieces } from './data-pieces.js'
 import { EmbeddedFinder } from './embedded-finder.js'
 import { PatternScanner } from './pattern-scanner.js'
 import { PendingMatches } from './pending-matches.js'
+import { type RowFound, WordFinder } from './word-finder.js'
 
 /** Hits kept at once; what has more is scanned in halves. */
 const MAX_HITS = 1 << 20
@@ -51,6 +53,7 @@ export class RuleStringScanner implements Scanner {
   /** Absent: windows are all there is. */
   watcher: RowWatcher | undefined
   readonly #tables: StringTables
+  readonly #words: WordFinder | undefined
   readonly #groups: readonly Group[]
   readonly #others: PatternScanner | undefined
   readonly #verifiers = new Map<number, Verifier>()
@@ -67,6 +70,7 @@ export class RuleStringScanner implements Scanner {
 
   constructor(tables: StringTables) {
     this.#tables = tables
+    this.#words = tables.words.part.length === 0 ? undefined : new WordFinder(tables.words)
     this.#groups = tables.groups.map(({ rows, longest, database }) => {
       const finder = openDatabase(database, longest)
       return { rows, longest, finder, quiet: isQuietInZeros(finder, longest) }
@@ -84,6 +88,7 @@ export class RuleStringScanner implements Scanner {
     const pieces = dataPieces(window)
     this.#start = window.ownedStart
     this.#end = window.ownedEnd
+    this.#scanWords(pieces)
     for (const group of this.#groups) this.#scanGroup(group, pieces)
     // places to be verified may lie behind the owned part
     const ownedStart = this.watcher === undefined ? window.ownedStart : 0
@@ -97,9 +102,25 @@ export class RuleStringScanner implements Scanner {
   readonly #otherSink: MatchSink = {
     match: (row, offset, length) => {
       const { rows } = this.#tables.others
-      this.#candidate(rows, row, offset, offset + length)
+      this.#candidate(rows.part[row] as number, rows.sub[row] as number, offset, offset + length, false)
     },
     stringMatch() {},
+  }
+
+  #scanWords(pieces: Pieces): void {
+    if (this.#words === undefined) return
+    const { bytes } = this.#hay
+    for (let i = 0; i < pieces.count; i++) {
+      // no word of a row is zero, but most of it may be
+      const from = Math.max(0, (pieces.from[i] as number) - ROW_BYTES)
+      const to = Math.min(bytes.length, (pieces.to[i] as number) + ROW_BYTES)
+      this.#words.scan(bytes, from, to, this.#wordFound)
+    }
+  }
+
+  readonly #wordFound: RowFound = (row, at, end) => {
+    const { part, sub } = this.#tables.words
+    this.#candidate(part[row] as number, sub[row] as number, at, end, false)
   }
 
   #scanGroup(group: Group, pieces: Pieces): void {
@@ -137,19 +158,24 @@ export class RuleStringScanner implements Scanner {
       const expression = ids[i] as number
       const last = first[expression + 1] as number
       for (let row = first[expression] as number; row < last; row++)
-        this.#candidate(rows, row, end - (distance[row] as number), end)
+        this.#candidate(
+          rows.part[row] as number,
+          rows.sub[row] as number,
+          end - (distance[row] as number),
+          end,
+          rows.whole[row] === 1,
+        )
     }
   }
 
-  /** A row that ends before `end`; `at` is the place to be verified. */
-  #candidate(rows: RowTable, row: number, at: number, end: number): void {
-    const part = rows.part[row] as number
+  /** A row that ends before `end` was found: `at` is the place to be verified, unless the row was the `whole`. */
+  #candidate(part: number, sub: number, at: number, end: number, whole: boolean): void {
     const { watcher } = this
-    if (watcher !== undefined && !watcher.meets(part, rows.sub[row] as number, at, end - 1)) return
+    if (watcher !== undefined && !watcher.meets(part, sub, at, end - 1)) return
     const flags = this.#tables.flags[part] as number
     if ((flags & FIXED) !== 0) {
       if (at >= this.#start && at < this.#end && watcher?.decides(part, at) !== false)
-        this.#fixed(part, rows.sub[row] as number, at, rows.whole[row] === 1, flags)
+        this.#fixed(part, sub, at, whole, flags)
       return
     }
     // a match that starts in the part in work, or before the place, but not too far
@@ -165,7 +191,7 @@ export class RuleStringScanner implements Scanner {
       this.#sink?.stringMatch(part, this.#start, GIVEN_UP)
       return
     }
-    verifier.verify(this.#hay, rows.sub[row] as number, at, (start, length, order) => {
+    verifier.verify(this.#hay, sub, at, (start, length, order) => {
       if (start >= this.#start && start < this.#end && watcher?.decides(part, start) !== false)
         this.#pending.push(part, start, length, order)
     })
@@ -193,9 +219,9 @@ export class RuleStringScanner implements Scanner {
 }
 
 /** Fixed parts that one row of one group finds: each place comes up once. */
-function simpleParts({ groups, others, flags }: StringTables): Uint8Array {
+function simpleParts({ words, groups, others, flags }: StringTables): Uint8Array {
   const counts = new Uint32Array(flags.length)
-  for (const { part } of [...groups.map(({ rows }) => rows), others.rows])
+  for (const { part } of [words, ...groups.map(({ rows }) => rows), others.rows])
     for (const index of part) counts[index] = (counts[index] as number) + 1
   return Uint8Array.from(flags, (flag, part) => ((flag & FIXED) !== 0 && counts[part] === 1 ? 1 : 0))
 }

@@ -7,11 +7,13 @@ import { type Guards, guardsOf, withoutRest } from '../../rules/guards.js'
 import type { RuleText } from '../../rules/load.js'
 import { PLAN_VERSION } from '../../rules/search/plan.js'
 import type { StringTables } from '../../rules/search/tables.js'
+import type { WordCounts } from '../../rules/search/word-counts.js'
 import type { MatcherChoice, PatternSpec } from '../../scan/pattern-spec.js'
 import { cacheFolder } from '../cache-folder.js'
 import { type ScanRequest, spaceOf } from '../request.js'
 import type { Target } from '../target.js'
 import { VERSION } from '../version.js'
+import { sampleWords } from './memory-sample.js'
 import { cacheKey, digestOf, type KeptStrings, RuleCache } from './rule-cache.js'
 import { imageSpace } from './rule-memory.js'
 import { RuleSide } from './rule-side.js'
@@ -40,7 +42,8 @@ export function openRules(target: Target, specs: readonly RuleSpec[], request: S
     : rulesForSpaces(guards)
   const stringsKey = cacheKey([key, Buffer.from(wanted).toString('base64')])
   const { tables, ruleSet } =
-    cache.readStrings(stringsKey) ?? planned(rules, wanted, matcher, cache, stringsKey)
+    cache.readStrings(stringsKey) ??
+    planned(rules, wanted, matcher, cache, stringsKey, () => sampleWords(target.memory, target.memory.runs))
   const folded = target.space === 'virtual'
   const searched = { ruleSet, guards, wanted, externals, tables }
   return { tables, side: new RuleSide(target, folded, searched, contextBytes) }
@@ -53,10 +56,11 @@ function planned(
   matcher: MatcherChoice,
   cache: RuleCache,
   key: string,
+  counts: () => WordCounts,
 ): KeptStrings {
   const ruleSet = withoutRest(rules.ruleSet, wanted)
   const strings = rules.ruleSet.rules.flatMap(rule => (wanted[rule.index] === 1 ? rule.strings : []))
-  const tables = compileStrings(strings, matcher)
+  const tables = compileStrings(strings, matcher, counts())
   cache.writeStrings(key, tables, ruleSet)
   return { tables, ruleSet: () => ruleSet }
 }

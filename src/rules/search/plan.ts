@@ -6,13 +6,15 @@ import { printExpression } from '../../patterns/print.js'
 import type { RuleString } from '../ast.js'
 import { atomsOf } from './atoms.js'
 import { type Part, partsOf, type Variant } from './parts.js'
-import { type Row, rowNode, rowsOf } from './rows.js'
+import { isCaseless, type Row, rowNode, rowsOf } from './rows.js'
 import { longestOf, startsOf } from './starts.js'
 import { surroundingsOf } from './surroundings.js'
 import { maskedSet } from './tree.js'
+import type { WordCounts } from './word-counts.js'
+import { type WordRow, wordRowOf } from './words.js'
 
 /** Changes when tables or what is looked for change: caches are kept by it. */
-export const PLAN_VERSION = 1
+export const PLAN_VERSION = 2
 
 /**
  * What hits mean. A hit of expression i is one of the rows `first[i]` ≤ row < `first[i + 1]`: it ends `distance` bytes behind the place that is
@@ -37,6 +39,8 @@ export interface RowGroup {
 
 export interface PlannedStrings {
   readonly parts: readonly Part[]
+  /** Rows that are found by words of memory. */
+  readonly words: readonly WordRow[]
   readonly groups: readonly RowGroup[]
   /** For the embedded matcher: matches of `nodes[i]` start at the place to be verified, plus `rows.distance[i]`. */
   readonly others: { readonly rows: RowTable; readonly nodes: readonly PatternNode[] }
@@ -57,12 +61,27 @@ interface OpenOther {
   readonly node: PatternNode
 }
 
-/** Rows that hit often have a database of their own, and so have those that stand in zeros: the others stay fast. */
-const FREQUENT_BITS = 26
+/** Words are compared as this machine reads them. */
+const IS_LITTLE_ENDIAN = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1
 
-/** Plans the search of strings. `vectorscan` false: everything is for the embedded matcher. */
-export function planStrings(strings: readonly RuleString[], vectorscan: boolean): PlannedStrings {
+/** Vectorscan is several times faster with fewer rows than 250. */
+const GROUP_ROWS = 200
+/** One row of fewer bytes makes the search for all others slower. */
+const SHORT_BYTES = 4
+/** More rows of one kind than this are faster together. */
+const MANY_ROWS = 1600
+
+/**
+ * Plans the search of strings. `vectorscan` false: what is not found by words is for the embedded matcher. `counts`: of samples of what
+ * will be searched, if there are some; what is found does not depend on them.
+ */
+export function planStrings(
+  strings: readonly RuleString[],
+  vectorscan: boolean,
+  counts?: WordCounts,
+): PlannedStrings {
   const parts: Part[] = []
+  const words: WordRow[] = []
   const rows: OpenRow[] = []
   const others: OpenOther[] = []
   let aheadBytes = 0
@@ -78,7 +97,12 @@ export function planStrings(strings: readonly RuleString[], vectorscan: boolean)
           if (node !== undefined) others.push({ part: index, sub, node })
           continue
         }
-        const found = vectorscan ? rowsOf(sets) : undefined
+        const word = IS_LITTLE_ENDIAN ? wordRowOf(sets, offset, counts) : undefined
+        if (word !== undefined) {
+          words.push({ ...word, part: index, sub })
+          continue
+        }
+        const found = vectorscan ? rowsOf(sets, counts) : undefined
         if (found === undefined) others.push({ part: index, sub, node: rowNode(sets.slice(offset)) })
         else
           for (const row of found)
@@ -86,18 +110,10 @@ export function planStrings(strings: readonly RuleString[], vectorscan: boolean)
       }
     }
   }
-  const groups = new Map<string, OpenRow[]>([
-    ['seldom', []],
-    ['often', []],
-    ['zeros', []],
-  ])
-  for (const open of rows) {
-    const { node, bits } = open.row
-    groups.get(matchesZeros(node) ? 'zeros' : bits < FREQUENT_BITS ? 'often' : 'seldom')?.push(open)
-  }
   return {
     parts,
-    groups: [...groups.values()].filter(({ length }) => length > 0).map(groupOf),
+    words,
+    groups: groupsOf(rows),
     others: {
       rows: tableOf(others.map(({ part, sub }) => [{ part, sub, distance: 0, whole: false }])),
       nodes: others.map(({ node }) => node),
@@ -130,21 +146,61 @@ function setsOf({ values, masks }: Variant): ByteSet[] {
   return Array.from(values, (value, at) => maskedSet(value, masks[at] ?? 0xff))
 }
 
-function groupOf(rows: readonly OpenRow[]): RowGroup {
-  const byExpression = new Map<string, OpenRow[]>()
+type Kind = 'zeros' | 'mixed' | 'short' | 'long'
+
+/** What stands in zeros is by itself: runs of zeros are passed over for the others. */
+function kindOf({ row: { node } }: OpenRow): Kind {
+  if (matchesZeros(node)) return 'zeros'
+  if (!isLiteral(node)) return 'mixed'
+  return lengthOf(node) < SHORT_BYTES ? 'short' : 'long'
+}
+
+/** Rows of a kind, in groups that are searched one after the other; equal rows are one expression. */
+function groupsOf(rows: readonly OpenRow[]): RowGroup[] {
+  const kinds = new Map<Kind, Map<string, OpenRow[]>>()
   for (const open of rows) {
+    const kind = kindOf(open)
+    const expressions = kinds.get(kind) ?? new Map<string, OpenRow[]>()
+    kinds.set(kind, expressions)
     const expression = printExpression(open.row.node)
-    const known = byExpression.get(expression)
-    if (known === undefined) byExpression.set(expression, [open])
+    const known = expressions.get(expression)
+    if (known === undefined) expressions.set(expression, [open])
     else known.push(open)
   }
-  const meanings = [...byExpression.values()].map(each =>
-    each.map(({ part, sub, row }) => ({ part, sub, distance: row.distance, whole: row.whole })),
+  return [...kinds.values()].flatMap(expressions => {
+    const all = [...expressions]
+    if (all.length > MANY_ROWS) return [groupOf(all)]
+    const count = Math.ceil(all.length / GROUP_ROWS)
+    const size = Math.ceil(all.length / count)
+    return Array.from({ length: count }, (_, at) => groupOf(all.slice(at * size, (at + 1) * size)))
+  })
+}
+
+function groupOf(expressions: readonly (readonly [string, readonly OpenRow[]])[]): RowGroup {
+  const meanings = expressions.map(([, rows]) =>
+    rows.map(({ part, sub, row }) => ({ part, sub, distance: row.distance, whole: row.whole })),
   )
   return {
     rows: tableOf(meanings),
-    expressions: [...byExpression.keys()],
-    longest: rows.reduce((most, { row }) => Math.max(most, lengthOf(row.node)), 0),
+    expressions: expressions.map(([expression]) => expression),
+    longest: expressions.reduce(
+      (most, [, rows]) => Math.max(most, ...rows.map(({ row }) => lengthOf(row.node))),
+      0,
+    ),
+  }
+}
+
+/** Bytes, and letters in both cases. */
+function isLiteral(node: PatternNode): boolean {
+  switch (node.kind) {
+    case 'literal':
+      return true
+    case 'set':
+      return isCaseless(node.set)
+    case 'concat':
+      return node.items.every(isLiteral)
+    default:
+      return false
   }
 }
 

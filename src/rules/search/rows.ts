@@ -8,14 +8,13 @@ import { isLetter, setMembers } from '../../patterns/byte-set.js'
 import { lengthsOf } from '../../patterns/measure.js'
 import type { ByteSet, PatternNode } from '../../patterns/node.js'
 import { concatOf } from '../../patterns/trim.js'
+import { foldedWord, type WordCounts } from './word-counts.js'
 
 /** What is looked for. */
 export interface Row {
   readonly node: PatternNode
   /** From the first of the bytes that were given to the row's end. */
   readonly distance: number
-  /** How rare it is, in bits. */
-  readonly bits: number
   /** It is all of the bytes that were given. */
   readonly whole: boolean
 }
@@ -33,10 +32,14 @@ interface Cell {
   readonly bits: number
 }
 
-/** The rows by which these bytes are found; undefined where Vectorscan can't look for them. */
-export function rowsOf(sets: readonly ByteSet[]): readonly Row[] | undefined {
+/**
+ * The rows by which these bytes are found; undefined where Vectorscan can't look for them. `counts`: of samples of what will be searched, if
+ * there are some.
+ */
+export function rowsOf(sets: readonly ByteSet[], counts?: WordCounts): readonly Row[] | undefined {
   const cells = sets.map(cellOf)
-  const literal = bestWindow(cells, LITERAL_BYTES, cell => cell.literal, 1)
+  const likely = bestWindow(cells, LITERAL_BYTES, cell => cell.literal, 1)
+  const literal = likely && { ...likely, bits: Math.min(likely.bits, seenBits(cells, likely, counts)) }
   if (literal !== undefined && (literal.bits >= ENOUGH_BITS || literal.to - literal.from === cells.length))
     return [rowOf(cells, literal)]
   const mixed = bestWindow(cells, MIXED_BYTES, () => true, 2)
@@ -47,7 +50,6 @@ export function rowsOf(sets: readonly ByteSet[]): readonly Row[] | undefined {
   return anchors?.map(({ node, head }) => ({
     node,
     distance: lengthsOf(head).max,
-    bits: 12,
     whole: false,
   }))
 }
@@ -55,6 +57,12 @@ export function rowsOf(sets: readonly ByteSet[]): readonly Row[] | undefined {
 /** All of the bytes as one node, for the embedded matcher. */
 export function rowNode(sets: readonly ByteSet[]): PatternNode {
   return nodeOf(sets.map(cellOf))
+}
+
+/** A letter in both cases. */
+export function isCaseless(set: ByteSet): boolean {
+  const [a = 0, b = 0, ...more] = setMembers(set)
+  return more.length === 0 && b - a === 0x20 && isLetter(a) && isLetter(b)
 }
 
 const CELLS = new WeakMap<ByteSet, Cell>()
@@ -70,13 +78,21 @@ function cellOf(set: ByteSet): Cell {
 
 function newCell(set: ByteSet): Cell {
   const members = setMembers(set)
-  const [a = 0, b = 0] = members
-  const literal =
-    members.length === 1 || (members.length === 2 && b - a === 0x20 && isLetter(a) && isLetter(b))
+  const literal = members.length === 1 || isCaseless(set)
   let share = 0
   for (const byte of members) share += shareOf(byte)
   const node: PatternNode = members.length === 1 ? { kind: 'literal', bytes: members } : { kind: 'set', set }
   return { set, node, literal, bits: -Math.log2(Math.min(1, share)) }
+}
+
+/** How rare the rarest word of a literal row was in samples; no less than infinitely rare where it was not seen. */
+function seenBits(cells: readonly Cell[], { from, to }: Window, counts: WordCounts | undefined): number {
+  if (counts === undefined || to - from < 4) return Number.POSITIVE_INFINITY
+  const bytes = cells.slice(from, to).map(({ set }) => setMembers(set)[0] ?? 0)
+  let least = Number.POSITIVE_INFINITY
+  for (let at = 0; at + 4 <= bytes.length; at++)
+    least = Math.min(least, counts.of(foldedWord(bytes, at)) / counts.total)
+  return -Math.log2(least)
 }
 
 interface Window {
@@ -110,7 +126,7 @@ function bestWindow(
   return best
 }
 
-function rowOf(cells: readonly Cell[], { from, to, bits }: Window): Row {
+function rowOf(cells: readonly Cell[], { from, to }: Window): Row {
   // sets at the ends that say nothing only cost
   let first = from
   let last = to
@@ -119,7 +135,6 @@ function rowOf(cells: readonly Cell[], { from, to, bits }: Window): Row {
   return {
     node: nodeOf(cells.slice(first, last)),
     distance: last,
-    bits,
     whole: first === 0 && last === cells.length,
   }
 }

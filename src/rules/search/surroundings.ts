@@ -1,4 +1,5 @@
 /** The bytes that stand around an atom wherever it is matched: what is looked for may be longer than an atom, and rarer. */
+import { setUnion } from '../../patterns/byte-set.js'
 import type { ByteSet } from '../../patterns/node.js'
 import type { Atom } from './atoms.js'
 import type { TreeNode } from './tree.js'
@@ -30,7 +31,12 @@ export function surroundingsOf(root: TreeNode, atoms: readonly Atom[]): Surround
 }
 
 function setOfNode(node: TreeNode | undefined): ByteSet | undefined {
-  return node?.kind === 'byte' || node?.kind === 'class' ? node.set : undefined
+  if (node?.kind === 'byte' || node?.kind === 'class') return node.set
+  if (node?.kind === 'concat' && node.items.length === 1) return setOfNode(node.items[0])
+  if (node?.kind !== 'either') return undefined
+  const left = setOfNode(node.left)
+  const right = left && setOfNode(node.right)
+  return right && setUnion(left, right)
 }
 
 function note(

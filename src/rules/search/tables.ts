@@ -6,6 +6,7 @@ import type { PatternNode } from '../../patterns/node.js'
 import type { Part } from './parts.js'
 import type { PlannedStrings, RowTable } from './plan.js'
 import { decodeTree, encodeTree } from './tree-text.js'
+import { type WordTable, wordTableOf } from './words.js'
 
 /** Every match of a part is fixed bytes. */
 export const FIXED = 1
@@ -39,6 +40,7 @@ export interface StringTables {
   /** Where each part's code begins in `code`, JSON; one more for the end. */
   readonly codes: Uint32Array
   readonly code: Uint8Array
+  readonly words: WordTable
   readonly groups: readonly {
     readonly rows: RowTable
     readonly longest: number
@@ -95,6 +97,7 @@ export function tablesOf(
     variantWide: octets(all.map(({ wide }) => (wide ? 1 : 0))),
     codes: words(codes),
     code: joined([new TextEncoder().encode(code.join(''))], codeCount),
+    words: wordTableOf(plan.words),
     groups: plan.groups.map(({ rows, longest, expressions }) => ({
       rows: sharedRows(rows),
       longest,

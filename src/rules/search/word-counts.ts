@@ -1,0 +1,44 @@
+/** How often words of four bytes stand in memory, told from samples of it: what is looked for should be seldom. */
+
+const SLOT_BITS = 18
+/** Letters in both cases are one. */
+export const FOLD = 0x20202020
+
+/** A word as it is looked for, from its four bytes: little-endian, letters folded. */
+export function foldedWord(bytes: ArrayLike<number>, at: number): number {
+  return (
+    (bytes[at] as number) |
+    ((bytes[at + 1] as number) << 8) |
+    ((bytes[at + 2] as number) << 16) |
+    ((bytes[at + 3] as number) << 24) |
+    FOLD |
+    0
+  )
+}
+
+export class WordCounts {
+  /** Words that were counted. */
+  total = 0
+  readonly #slots = new Uint32Array(1 << SLOT_BITS)
+
+  /** Counts every word of a sample, wherever it begins. */
+  add(sample: Uint8Array): void {
+    const slots = this.#slots
+    let word = 0
+    for (let i = 0; i < sample.length; i++) {
+      word = (word >>> 8) | ((sample[i] as number) << 24)
+      const slot = slotOf(word | FOLD)
+      slots[slot] = (slots[slot] as number) + 1
+    }
+    this.total += sample.length
+  }
+
+  /** At most as often as this a folded word was seen. */
+  of(word: number): number {
+    return this.#slots[slotOf(word)] as number
+  }
+}
+
+function slotOf(word: number): number {
+  return Math.imul(word, 0x9e3779b1) >>> (32 - SLOT_BITS)
+}
