@@ -24,7 +24,8 @@ const MAX_VCPU = 8191
 
 const HELP = `
 A running guest stands still for the few milliseconds that this takes. A register that nothing tells is absent. Those of
-aarch64's system (ttbr0_el1, ...) come from QEMU's gdbstub: they are absent while a debugger is connected to it.
+aarch64's system (ttbr0_el1, ...) come from QEMU's gdbstub: they are absent while a debugger is connected to it, or where it
+can't be started.
 Dumps have registers where they carry notes of the processors: ELF and kdump.
 
 Examples:

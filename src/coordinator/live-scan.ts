@@ -62,6 +62,8 @@ export class LiveScan implements AsyncDisposable {
         `the guest's monitor can't be reached, so a reboot during the scan would not be noticed: ${messageOf(error)}`,
       )
     }
+    if (!pause && share?.monitor.tellsEvents === false)
+      onHint("no events come by way of the guest's monitor, so a reboot during the scan would not be noticed")
     try {
       const guard = pause && share !== undefined ? await pauseGuest(share.monitor) : undefined
       return new LiveScan(target, share, guard, onEnd)

@@ -74,23 +74,23 @@ export class GuestControl implements AsyncDisposable {
 
   /**
    * Registers of all vCPUs, or of one, read while the guest stands still. On aarch64 those of the system come through the gdbstub,
-   * unless a debugger is connected: then they are absent.
+   * unless a debugger is connected, or no stub can be had: then they are absent.
    * @throws VmsiftError `out-of-range` for a vCPU that the guest hasn't.
    */
   async registers(vcpu?: number): Promise<readonly CpuState[]> {
     return within(await this.pause(), async () => {
       const cpus = await monitorRegisters(this.#monitor, vcpu)
       if (!cpus.some(lacksTables)) return cpus
-      try {
-        return await within(await this.#session(), async ({ stub }) => {
-          const whole: CpuState[] = []
-          for (const cpu of cpus) whole.push(await withStub(stub, cpu))
-          return whole
-        })
-      } catch (error) {
-        if (error instanceof VmsiftError && error.code === 'monitor-busy') return cpus
+      const session = await this.#session().catch((error: unknown) => {
+        if (error instanceof VmsiftError && error.code !== 'guest-gone') return undefined
         throw error
-      }
+      })
+      if (session === undefined) return cpus
+      return within(session, async ({ stub }) => {
+        const whole: CpuState[] = []
+        for (const cpu of cpus) whole.push(await withStub(stub, cpu))
+        return whole
+      })
     })
   }
 

@@ -54,6 +54,7 @@ function guestOf(name: string, uuid: string, processes: readonly QemuProcess[]):
 
 /** A domain's monitor. libvirt tells no events of it here. */
 export class LibvirtMonitor implements Monitor, LastWords {
+  readonly tellsEvents = false
   readonly #connection: LibvirtConnection
   readonly #domain: DomainHandle
   readonly #process: ProcessId | undefined

@@ -26,6 +26,8 @@ export interface Monitor extends Disposable {
   ): Promise<unknown>
   /** Runs a line of the human monitor and returns what it printed, `\n` between lines. It fails only as `execute` does. */
   human(commandLine: string, options?: CommandOptions): Promise<string>
+  /** Whether events are told at all. */
+  readonly tellsEvents: boolean
   /** Calls `listener` with every event from now on, until the function returned is called. */
   onEvent(listener: (event: MonitorEvent) => void): () => void
   /** Calls `listener` once when the connection ends, at once if it has; also after `close`. Returns how to forget it. */

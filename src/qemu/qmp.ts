@@ -30,6 +30,7 @@ interface Waiter {
 
 /** A connection to a QMP socket. Commands may overlap; QEMU runs them in order. */
 export class QmpMonitor implements Monitor, LastWords {
+  readonly tellsEvents = true
   readonly #path: string
   readonly #socket: Socket
   readonly #waiting = new Map<number, Waiter>()

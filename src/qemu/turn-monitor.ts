@@ -12,6 +12,7 @@ import { commandError, refusal } from './qmp-error.js'
 const CONNECT_MS = 200
 
 export class TurnMonitor implements Monitor, LastWords {
+  readonly tellsEvents = false
   readonly #path: string
   readonly #turns: SharedArrayBuffer
   readonly #closeListeners = new Set<() => void>()
