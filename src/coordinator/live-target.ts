@@ -1,4 +1,5 @@
 /** Running guests as targets. */
+import type { CpuState } from '../core/cpu-state.js'
 import { VmsiftError } from '../core/errors.js'
 import { denialAdvice } from '../drivers/denial.js'
 import { type LiveAccess, type LivePlan, planLive } from '../drivers/live-plan.js'
@@ -12,6 +13,7 @@ import { openMonitor } from '../qemu/open-monitor.js'
 import { type HostMapping, hostMappings } from '../qemu/process-maps.js'
 import { isRunning, type ProcessId, qemuProcess } from '../qemu/processes.js'
 import { QmpMonitor } from '../qemu/qmp.js'
+import { monitorRegisters } from '../qemu/registers.js'
 import { TurnMonitor } from '../qemu/turn-monitor.js'
 import { BaseTarget } from './base-target.js'
 import { findGuest } from './find-guest.js'
@@ -32,12 +34,12 @@ export async function openLiveTarget(
   const guest = await findGuest(path, word)
   const { process } = guest
   const asked = new MonitorLink(() => openMonitor(guest))
-  const { sections, facts, warnings } = await askMonitor(asked).catch((error: unknown) =>
+  const { sections, facts, cpus, warnings } = await askMonitor(asked).catch((error: unknown) =>
     guess(process, error),
   )
   const { plan, qmpPath } = await bestPlan(guest, sections, options.allowWrite === true)
   const link = new MonitorLink(monitorBeside(guest, plan, qmpPath))
-  return new QemuTarget(path, guest, link, { ...facts, warnings }, plan)
+  return new QemuTarget(path, guest, link, { ...facts, cpus, warnings }, plan)
 }
 
 /** Opens a monitor that leaves alone the socket through which memory is read, if any; or takes turns with that, if there is no other. */
@@ -105,13 +107,30 @@ async function freeSocket({ qmpPaths }: QemuGuest): Promise<string | undefined> 
 interface Machine {
   readonly sections: readonly MemorySection[]
   readonly facts: MachineFacts
+  /** As they stood when the guest was opened. They lead to its kernel, and are checked there. */
+  readonly cpus: readonly CpuState[]
   readonly warnings: readonly string[]
 }
 
 async function askMonitor(link: MonitorLink): Promise<Machine> {
   using share = await link.share()
   const { monitor } = share
-  return { sections: await memorySections(monitor), facts: await machineFacts(monitor), warnings: [] }
+  return {
+    sections: await memorySections(monitor),
+    facts: await machineFacts(monitor),
+    cpus: await registersOf(monitor),
+    warnings: [],
+  }
+}
+
+/** None of a machine whose registers vmsift does not know. */
+async function registersOf(monitor: Monitor): Promise<readonly CpuState[]> {
+  try {
+    return await monitorRegisters(monitor)
+  } catch (error) {
+    if (error instanceof VmsiftError && error.code === 'monitor-failed') return []
+    throw error
+  }
 }
 
 /** What can be told without a monitor; `error` says why there is none. */
@@ -121,7 +140,7 @@ function guess(process: ProcessId | undefined, error: unknown): Machine {
   const { pid } = process
   const sections = guessSections(commandLine, readMappings(pid))
   const warning = `its memory map is taken from QEMU's command line, without ROM and plugged memory: ${error.message}`
-  return { sections, facts: { architecture: undefined, vcpus: undefined }, warnings: [warning] }
+  return { sections, facts: { architecture: undefined, vcpus: undefined }, cpus: [], warnings: [warning] }
 }
 
 function readMappings(pid: number): HostMapping[] {
@@ -144,7 +163,7 @@ class QemuTarget extends BaseTarget implements LiveTarget {
     path: string,
     guest: QemuGuest,
     link: MonitorLink,
-    facts: MachineFacts & { readonly warnings: readonly string[] },
+    facts: MachineFacts & Pick<Machine, 'cpus' | 'warnings'>,
     plan: LivePlan,
   ) {
     super({
@@ -154,7 +173,7 @@ class QemuTarget extends BaseTarget implements LiveTarget {
       writable: plan.access !== 'monitor',
       architecture: facts.architecture,
       space: 'physical',
-      notes: { cpus: [] },
+      notes: { cpus: facts.cpus },
       warnings: [...facts.warnings, ...plan.warnings],
       driver: plan.spec,
       close: () => plan[Symbol.dispose](),

@@ -54,6 +54,15 @@ describe.skipIf(!lab.ok)(title, () => {
     expect(info?.runs).toContainEqual({ pa: '0x0', length: MEMORY_MB << 20 })
   })
 
+  it('has the registers of its processors, as hints to where its kernel is', async () => {
+    using opened = await openTarget(target)
+    const [cpu, ...others] = opened.notes.cpus
+    expect(others).toEqual([])
+    expect(cpu?.registers).toMatchObject({ cr3: expect.any(BigInt), idt_base: expect.any(BigInt) })
+    const { cr3 = 0n } = cpu?.registers ?? {}
+    expect(cr3 > 0n && cr3 < BigInt(MEMORY_MB << 20)).toBe(true)
+  })
+
   it('has every marker where its own pagemap says, while it runs', async () => {
     const found = await collectMarkers(target, guest)
     expectMarkers(guest, found)
