@@ -61,7 +61,7 @@ function planned(
   const ruleSet = withoutRest(rules.ruleSet, wanted)
   const strings = rules.ruleSet.rules.flatMap(rule => (wanted[rule.index] === 1 ? rule.strings : []))
   const tables = compileStrings(strings, matcher, counts())
-  cache.writeStrings(key, tables, ruleSet)
+  cache.writeStrings(key, tables, ruleSet, rules.included)
   return { tables, ruleSet: () => ruleSet }
 }
 
@@ -71,6 +71,8 @@ class CompiledRules {
   readonly #cache: RuleCache
   readonly #key: string
   #ruleSet: RuleSet | undefined
+  /** Files whose text is part of the key. */
+  readonly #given: ReadonlySet<string | undefined>
   readonly guards: Guards
 
   constructor(
@@ -82,18 +84,23 @@ class CompiledRules {
     this.#cache = cache
     this.#key = key
     this.#compile = () => compileRules(specs.map(textOf), { externals })
-    this.guards = cache.readGuards(key) ?? this.#new(specs)
+    this.#given = new Set(specs.map(({ path }) => path))
+    this.guards = cache.readGuards(key) ?? this.#new()
   }
 
-  #new(specs: readonly RuleSpec[]): Guards {
+  #new(): Guards {
     this.#ruleSet = this.#compile()
     const guards = guardsOf(this.#ruleSet)
-    const given = new Set(specs.map(({ path }) => path))
-    const included = this.#ruleSet.sources.flatMap(({ path }) =>
-      path === undefined || given.has(path) ? [] : [path],
-    )
-    this.#cache.writeRules(this.#key, guards, this.#ruleSet, [...new Set(included)])
+    this.#cache.writeRules(this.#key, guards, this.#ruleSet, this.included)
     return guards
+  }
+
+  /** Files that were read besides those that were given. */
+  get included(): readonly string[] {
+    const included = this.ruleSet.sources.flatMap(({ path }) =>
+      path === undefined || this.#given.has(path) ? [] : [path],
+    )
+    return [...new Set(included)]
   }
 
   get ruleSet(): RuleSet {

@@ -81,8 +81,8 @@ export class RuleCache {
     this.#write(key, 'rules', included, [serialize(ruleSet)])
   }
 
-  writeStrings(key: string, tables: StringTables, ruleSet: RuleSet): void {
-    this.#write(key, 'strings', [], [serialize(outOfSharedMemory(tables)), serialize(ruleSet)])
+  writeStrings(key: string, tables: StringTables, ruleSet: RuleSet, included: readonly string[]): void {
+    this.#write(key, 'strings', included, [serialize(outOfSharedMemory(tables)), serialize(ruleSet)])
   }
 
   #read(key: string, kind: Kind): { readonly first: Buffer; readonly second: Buffer } | undefined {

@@ -1,0 +1,147 @@
+/** What rules do at the edges of what there is: a million matches, modules about files, images with holes and a base. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { openTarget } from '../../../src/coordinator/target.js'
+import { type ScanEvent, scanIterable } from '../../../src/index.js'
+import { scanRules } from '../../helpers/rule-scan.js'
+import { outcomeOf } from '../../helpers/scan-events.js'
+import { YaraProgram, yaraVersionHere } from '../../helpers/yara-program.js'
+import { writeLime } from '../../images/lime.js'
+
+const folder = mkdtempSync(join(tmpdir(), 'vmsift-rule-limits-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+const file = (name: string, bytes: Uint8Array): string => {
+  writeFileSync(join(folder, name), bytes)
+  return join(folder, name)
+}
+const rules = (source: string) => [{ kind: 'yara' as const, source }]
+
+describe('a string that matches everywhere', () => {
+  const SOURCE = [
+    'rule many { strings: $a = "a" private $b = "b" condition: #a >= 1000000 and $b }',
+    'rule exact { strings: $a = "a" private condition: #a == 1000000 and @a[1000000] == 999999 }',
+  ].join('\n')
+  const bytes = Buffer.alloc(1_200_000, 'a')
+  bytes[1_100_000] = 0x62
+  const image = file('many', bytes)
+
+  it('has its first million matches, whoever finds them, and the summary names it', async () => {
+    const tuning = { blockBytes: 65_536, partitionBytes: 131_072 }
+    const ours = await scanRules(image, { patterns: rules(SOURCE), jobs: 3, tuning })
+    expect(ours.rules).toEqual(['many', 'exact'])
+    expect(ours.matches).toEqual(['many $b 0x10c8e0 1'])
+    expect(ours.limited).toEqual(['many:$a', 'exact:$a'])
+  })
+
+  it.skipIf(yaraVersionHere() === undefined)(
+    'is what yara says, too (skipped where the program is not installed)',
+    () => {
+      using yara = new YaraProgram()
+      const { rules: holding, matches } = yara.scan(SOURCE, bytes)
+      expect(holding).toEqual(['many', 'exact'])
+      expect(matches).toEqual(['many $b 0x10c8e0 1'])
+    },
+  )
+})
+
+describe('a rule about files', () => {
+  const SOURCE = [
+    'import "pe" import "elf"',
+    'rule program { strings: $a = "\\x7fELF" condition: $a and elf.type == elf.ET_DYN }',
+    'rule windows { strings: $a = "needle" condition: $a and pe.is_pe }',
+    'rule uses { condition: program and not windows }',
+    'rule plain { strings: $a = "needle" condition: $a }',
+  ].join('\n')
+  const elf = Buffer.alloc(64)
+  elf.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1])
+  elf.writeUInt16LE(3, 16)
+  elf.writeUInt16LE(62, 18)
+  elf.writeUInt32LE(1, 20)
+  elf.writeUInt16LE(64, 52)
+  const image = file('program', Buffer.concat([elf, Buffer.from('....needle....')]))
+
+  it('is evaluated by YARA-X where its strings are, others see what it said, and one line tells', async () => {
+    const { rules: holding, hints } = await scanRules(image, { patterns: rules(SOURCE) })
+    expect(holding).toEqual(['program', 'uses', 'plain'])
+    expect(hints).toHaveLength(1)
+    expect(hints[0]).toMatch(/^program, windows: modules like pe and elf .* evaluated by YARA-X/)
+  })
+
+  it('that YARA-X refuses counts as not holding, and is told', async () => {
+    const source = 'import "pe" rule odd { strings: $a = "needle" condition: $a and pe.no_such_field == 3 }'
+    const { rules: holding, hints } = await scanRules(image, { patterns: rules(source) })
+    expect(holding).toEqual([])
+    expect(hints.at(-1)).toMatch(/^odd could not be evaluated: they count as not holding/)
+  })
+})
+
+describe('offsets of an image', () => {
+  const FIRST = 0x10_0000
+  const GAP = 0x3000
+  const page = (text: string) => {
+    const bytes = Buffer.alloc(0x1000, '.')
+    bytes.write(text, 0)
+    bytes.write('tail', 0xffc)
+    return bytes
+  }
+  const image = file(
+    'holes.lime',
+    writeLime([
+      { gpa: FIRST, bytes: page('head') },
+      { gpa: FIRST + GAP, bytes: page('second') },
+    ]),
+  )
+
+  async function holding(path: string, conditions: readonly string[], base?: number) {
+    const source = conditions.map(
+      (condition, i) =>
+        `import "math" rule r${i} { strings: $a = "head" $b = "second" $c = "tail" condition: #a + #b + #c >= 0 and (${condition}) }`,
+    )
+    using target = await openTarget(path, base === undefined ? {} : { format: 'raw', base })
+    const events: ScanEvent[] = []
+    const patterns = rules(source.join('\n'))
+    for await (const event of scanIterable(target, { patterns, tuning: { blockBytes: 100 } }))
+      events.push(event)
+    const held = events.filter(event => event.type === 'rule').map(({ rule }) => rule)
+    return { wrong: conditions.filter((_, i) => !held.includes(`r${i}`)), ...outcomeOf(events) }
+  }
+
+  it('count from its lowest address; holes match nothing and hold no integers', async () => {
+    const { wrong, matches } = await holding(image, [
+      'filesize == 0x4000',
+      '$a at 0',
+      '$b at 0x3000',
+      '$b in (0x2fff..0x3001)',
+      '@c[1] == 0xffc and @c[2] == 0x3ffc and #c == 2',
+      'uint8(0) == 0x68',
+      'uint8(0x3000) == 0x73',
+      'not defined uint8(0x1000)',
+      'not defined uint8(0x2fff)',
+      'not defined uint16(0xfff)',
+      'not defined uint8(0x4000)',
+      'uint32be(0xffc) == 0x7461696c',
+      'math.mean(0, 2) > 0.0',
+      'not defined math.mean(0x1800, 2)',
+    ])
+    expect(wrong).toEqual([])
+    expect([...new Set(matches.map(({ gpa }) => gpa))].sort((a, b) => a - b)).toEqual([
+      FIRST,
+      FIRST + 0xffc,
+      FIRST + GAP,
+      FIRST + GAP + 0xffc,
+    ])
+  })
+
+  it('are those of a raw file, whatever its base', async () => {
+    const raw = file('raw', page('head'))
+    const { wrong, matches } = await holding(
+      raw,
+      ['filesize == 0x1000', '$a at 0', '@c == 0xffc'],
+      0x4000_0000,
+    )
+    expect(wrong).toEqual([])
+    expect(matches.map(({ gpa }) => gpa).sort((a, b) => a - b)[0]).toBe(0x4000_0000)
+  })
+})
