@@ -186,15 +186,13 @@ export class RuleStringScanner implements Scanner {
       this.#verifiers.set(part, verifier)
     }
     if (this.#givenUp.has(part)) return
-    if (verifier.exhausted) {
-      this.#givenUp.add(part)
-      this.#sink?.stringMatch(part, this.#start, GIVEN_UP)
-      return
-    }
     verifier.verify(this.#hay, sub, at, (start, length, order) => {
       if (start >= this.#start && start < this.#end && watcher?.decides(part, start) !== false)
         this.#pending.push(part, start, length, order)
     })
+    if (!verifier.exhausted) return
+    this.#givenUp.add(part)
+    this.#sink?.stringMatch(part, this.#start, GIVEN_UP)
   }
 
   #fixed(part: number, sub: number, at: number, whole: boolean, flags: number): void {

@@ -1,5 +1,7 @@
 /** String definitions to patterns: modifiers, keys, alphabets, jumps are checked here. */
+
 import type { HexNode, HexPattern, RegexPattern, StringPattern, TextPattern, Width } from './ast.js'
+import { choicesOf, MAX_CHOICES } from './choices.js'
 import { RuleFault } from './problem.js'
 import { parseRuleRegex, quantifiersOf, RegexFault } from './regex.js'
 import type { SourceText } from './source-text.js'
@@ -43,7 +45,14 @@ export function stringPattern(
   definition: SyntaxString,
 ): { readonly pattern: StringPattern; readonly isPrivate: boolean } {
   const modifiers = checkedModifiers(definition)
-  return { pattern: patternOf(source, definition, modifiers), isPrivate: modifiers.has('private') }
+  const pattern = patternOf(source, definition, modifiers)
+  const choices = choicesOf(pattern, CHAINING_THRESHOLD)
+  if (choices > MAX_CHOICES)
+    throw new RuleFault(
+      definition.value,
+      `${KIND_NAMES[definition.value.kind]} is too complex: ${choices} choices, at most ${MAX_CHOICES}`,
+    )
+  return { pattern, isPrivate: modifiers.has('private') }
 }
 
 function patternOf(source: SourceText, definition: SyntaxString, modifiers: Modifiers): StringPattern {

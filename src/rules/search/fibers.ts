@@ -19,8 +19,10 @@ import {
 
 /** Bytes that libyara goes from an atom, in either direction. */
 export const SCAN_LIMIT = 4096
-/** Fibers at once; libyara gives the whole scan up beyond 1024. */
-const MAX_FIBERS = 4096
+/** Fibers at once: what needs more is given up, as is what needs too much `work`; libyara gives up the whole scan. */
+const MAX_FIBERS = 1024
+/** Steps of fibers, to make states, in one thread: some seconds. */
+export const MAX_WORK = 1 << 21
 /** States that are remembered, and fibers in all of them. */
 const MAX_STATES = 4096
 const MAX_KEPT = 1 << 18
@@ -76,7 +78,7 @@ export class FiberMachine {
   #index = new Map<string, number>()
   #kept = 0
   #first = new Map<Before, number>()
-  /** Fibers that were moved to make states, so far: what takes time. */
+  /** Steps of fibers so far; above `MAX_WORK` nothing is told any more. */
   work = 0
 
   constructor(code: Code, entry: number, backward: boolean) {
@@ -111,7 +113,10 @@ export class FiberMachine {
       else if (size === 2 && bytes[position + 1] !== 0) symbol = classes + BLOCKED
       else symbol = classOf[bytes[position] as number] as number
       let target = next[symbol] as number
-      if (target === UNKNOWN) target = this.#extend(state, symbol)
+      if (target === UNKNOWN) {
+        target = this.#extend(state, symbol)
+        if (this.work > MAX_WORK) return
+      }
       if (arrives[symbol] === 1) arrived(length)
       if (target === DEAD) return
       state = target
@@ -183,19 +188,19 @@ export class FiberMachine {
     }
     const after: Fiber[] = []
     const queue = state.fibers.slice()
-    for (let i = 0; i < queue.length && after.length <= MAX_FIBERS; i++) {
+    for (let i = 0; i < queue.length && this.work <= MAX_WORK; i++) {
       const fiber = queue[i] as Fiber
       const instruction = this.#at(fiber.at)
       if (instruction.op === MATCH) {
         state.arrives[symbol] = 1
         if (!this.#backward) break
       } else if (instruction.op === ASSERT) {
-        if (holds(instruction) && queue.length <= MAX_FIBERS)
-          queue.splice(i + 1, 0, ...this.#sync({ ...fiber, at: fiber.at + 1 }))
+        if (holds(instruction)) queue.splice(i + 1, 0, ...this.#sync({ ...fiber, at: fiber.at + 1 }))
       } else if (eaten !== undefined && this.#eats(instruction, eaten))
         this.#advance(fiber, instruction, after)
     }
     this.work += queue.length + after.length
+    if (queue.length > MAX_FIBERS || after.length > MAX_FIBERS) this.work = Number.POSITIVE_INFINITY
     const target = this.#stateOf(after, isWordNext && this.#code.looksAround ? 'word' : 'other')
     state.next[symbol] = target
     return target
@@ -218,7 +223,9 @@ export class FiberMachine {
   #sync(start: Fiber): Fiber[] {
     const splits = new Set<number>()
     const list: Fiber[] = [start]
-    for (let i = 0; i < list.length && list.length <= MAX_FIBERS; ) {
+    for (let i = 0; i < list.length && this.work <= MAX_WORK; ) {
+      if (list.length > MAX_FIBERS) this.work = Number.POSITIVE_INFINITY
+      this.work += 1 + (list.length >> 4)
       const fiber = list[i] as Fiber
       const { at, jumped, counts } = fiber
       const instruction = this.#at(at)

@@ -1,13 +1,10 @@
 /** Runs a part's code at an atom: what libyara's `_yr_scan_verify_re_match` tells, match by match. */
 import { type Atom, atomsOf, MAX_ATOM_BYTES } from './atoms.js'
 import { emitCode } from './code.js'
-import { FiberMachine, type Haystack } from './fibers.js'
+import { FiberMachine, type Haystack, MAX_WORK } from './fibers.js'
 import type { Part } from './parts.js'
 import { RowMachine, type RowStep } from './shortest.js'
 import type { TreeNode } from './tree.js'
-
-/** Fibers that are moved for one part in one thread, some seconds: what needs more is given up. libyara gives the whole scan up. */
-const MAX_WORK = 1 << 23
 
 interface Machine {
   readonly work: number
@@ -59,10 +56,9 @@ export class Verifier {
 
   /** It takes too long, as an expression can that is made for it. */
   get exhausted(): boolean {
-    let work = 0
-    for (const machine of this.#forward) work += machine.work
-    for (const machine of this.#backward) work += machine.work
-    return work > MAX_WORK
+    for (const { work } of this.#forward) if (work > MAX_WORK) return true
+    for (const { work } of this.#backward) if (work > MAX_WORK) return true
+    return false
   }
 
   /** Verifies `atom` at `at`. Without atoms, `atom` is 0 and `at` the start. */

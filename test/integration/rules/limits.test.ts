@@ -145,3 +145,16 @@ describe('offsets of an image', () => {
     expect(matches.map(({ gpa }) => gpa).sort((a, b) => a - b)[0]).toBe(0x4000_0000)
   })
 })
+
+describe('an expression that is made to take for ever', () => {
+  it.each([
+    ['counts that multiply', '/a((a{1,20}){1,20}){1,20}b/'],
+    ['more ways at once than libyara follows', '/a(a{1,9}b?){1,40}(a{1,9}b?){1,40}c/'],
+  ])('is given up and named: %s', async (_, expression) => {
+    const image = file('hostile', Buffer.alloc(20_000, 'a'))
+    const source = `rule slow { strings: $a = ${expression} condition: $a } rule plain { strings: $a = "aaaa" private condition: $a }`
+    const ours = await scanRules(image, { patterns: rules(source) })
+    expect(ours.rules).toEqual(['plain'])
+    expect(ours.limited).toEqual(['slow:$a'])
+  })
+})

@@ -46,6 +46,21 @@ describe('hostile rule text ends in an error', () => {
       rule('"a" matches /((a{1000}){1000}){1000}/'),
       /regular expression is too large/,
     ],
+    [
+      'thousands of alternatives',
+      rule('$a', `strings: $a = { 61 (${Array.from({ length: 3000 }, () => '62 63').join('|')}) 61 }`),
+      /a hex string is too complex: 2999 choices, at most 128/,
+    ],
+    [
+      'hundreds of choices',
+      rule('$a', `strings: $a = /a${'b?'.repeat(129)}c/`),
+      /a regular expression is too complex: 129 choices, at most 128/,
+    ],
+    [
+      'choices that multiply',
+      rule('$a', `strings: $a = /a((((b?c){2,9}){2,9}){2,9}){2,9}(d|e|f|g){2,9}c/`),
+      /a regular expression is too complex: \d+ choices, at most 128/,
+    ],
     ['a long number', rule(`${'9'.repeat(1_000_000)} == 1`), /integer overflow/],
     ['a long name', `rule ${'a'.repeat(1_000_000)} { condition: true }`, /identifier too long/],
     ['an unclosed comment', `${rule('true')} /* ${'*'.repeat(1_000_000)}`, /syntax error/],
