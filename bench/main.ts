@@ -15,6 +15,7 @@ import { translate } from './suites/translate.js'
 import { virtual } from './suites/virtual.js'
 import { wholeProcess } from './suites/whole-process.js'
 import { windows } from './suites/windows.js'
+import { yara } from './suites/yara.js'
 
 const SUITES: Readonly<Record<string, Suite>> = {
   matcher,
@@ -28,9 +29,10 @@ const SUITES: Readonly<Record<string, Suite>> = {
   translate,
   live,
   windows,
+  yara,
 }
 /** Suites that run what was built. */
-const BUILT = new Set(['virtual', 'scaling', 'process', 'startup', 'memory', 'windows'])
+const BUILT = new Set(['virtual', 'scaling', 'process', 'startup', 'memory', 'windows', 'yara'])
 
 const { values } = parseArgs({
   options: {

@@ -8,12 +8,12 @@ import { join } from 'node:path'
 import { benchDirectory, readAt } from './data.js'
 import { type Random, seeded } from './random.js'
 
-/** A file of `count` rules about an image; the same for the same image. */
-export function realisticRules(image: string, imageBytes: number, count: number): string {
+/** A file of `count` rules about an image; the same for the same image. `often`: with words and code of the image, which real rules avoid. */
+export function realisticRules(image: string, imageBytes: number, count: number, often = true): string {
   const random = seeded(0x5eed)
-  const material = sampled(image, imageBytes, random)
+  const material = { ...sampled(image, imageBytes, random), often }
   const rules = Array.from({ length: count }, (_, index) => rule(index, random, material))
-  const path = join(benchDirectory(), `realistic-${count}.yar`)
+  const path = join(benchDirectory(), `realistic-${count}${often ? '' : '-seldom'}.yar`)
   writeFileSync(path, rules.join('\n'))
   return path
 }
@@ -22,6 +22,8 @@ export function realisticRules(image: string, imageBytes: number, count: number)
 interface Material {
   readonly words: readonly string[]
   readonly code: readonly Uint8Array[]
+  /** Whether they are used. */
+  readonly often: boolean
 }
 
 const STEMS = [
@@ -92,7 +94,7 @@ function string(random: Random, material: Material): string {
   if (dice < 50) return `"${words(random, material)}" ascii wide`
   if (dice < 56) return `"${words(random, material)}" wide`
   if (dice < 62) return `"${words(random, material)}" nocase`
-  if (dice < 63) return `"${random.text(4)}"`
+  if (dice < 63) return `"${random.text(material.often ? 4 : 6)}"`
   if (dice < 64) return random.below(5) === 0 ? `"${random.text(12)}" xor` : `"${words(random, material)}"`
   if (dice < 92) return code(random, material)
   return expression(random)
@@ -101,8 +103,8 @@ function string(random: Random, material: Material): string {
 /** A path, a name, a message: made up, unless it is one that stands in many programs. */
 function words(random: Random, material: Material): string {
   const dice = random.below(100)
-  if (dice < 6) return random.pick(SYSTEM)
-  if (dice < 14) return random.pick(material.words)
+  if (material.often && dice < 6) return random.pick(SYSTEM)
+  if (material.often && dice < 14) return random.pick(material.words)
   const stem = random.pick(STEMS)
   const name = `${stem}${random.pick(['_', '-', '.', ' ', ''])}${random.text(4 + random.below(8))}`
   return random.pick([
@@ -119,7 +121,7 @@ function words(random: Random, material: Material): string {
 function code(random: Random, material: Material): string {
   const length = 8 + random.below(32)
   const source = random.pick(material.code)
-  const own = random.below(2) === 0
+  const own = material.often && random.below(2) === 0
   const cells = Array.from({ length }, (_, at) => {
     const byte = own ? (source[at] ?? 0) : random.below(256)
     return byte.toString(16).padStart(2, '0').toUpperCase()
@@ -151,7 +153,7 @@ function expression(random: Random): string {
   ])
 }
 
-function sampled(image: string, imageBytes: number, random: Random): Material {
+function sampled(image: string, imageBytes: number, random: Random): Omit<Material, 'often'> {
   const found = new Set<string>()
   const code: Uint8Array[] = []
   const buffer = Buffer.alloc(65536)
