@@ -19,10 +19,12 @@ function everything(guest: OpenedGuest): void {
   const { items } = guest.processes()
   guest.checkedProcesses()
   guest.modules()
-  for (const { pid, peb, dtb } of items.slice(0, 20)) {
+  for (const { pid } of items.slice(0, 20)) {
     guest.threads(pid)
     guest.maps(pid)
     guest.handles(pid)
+    // several may have one number: the first of them is meant
+    const { peb, dtb } = items.find(each => each.pid === pid)!
     if (peb !== undefined && dtb !== undefined) guest.images(pid)
   }
 }
