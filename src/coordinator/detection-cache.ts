@@ -13,6 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { tolerant } from '../core/tolerant.js'
 
 /** No record comes near this. */
 const MAX_BYTES = 8 << 20
@@ -89,14 +90,4 @@ function prune(folder: string): void {
   const records = aged(RECORD_NAME).sort((a, b) => b.time - a.time)
   for (const { name } of [...stale, ...records.slice(MAX_FILES)])
     tolerant(() => unlinkSync(join(folder, name)))
-}
-
-/** What the file system refuses is answered with undefined. */
-function tolerant<T>(call: () => T): T | undefined {
-  try {
-    return call()
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === undefined) throw error
-    return undefined
-  }
 }

@@ -1,5 +1,6 @@
 /** Why the kernel doesn't let a process's memory be read (ptrace(2), "Ptrace access mode checking"), and what to do. */
 import { readFileSync, statSync } from 'node:fs'
+import { tolerant } from '../core/tolerant.js'
 import type { CopyFailure } from '../ffi/process-vm.js'
 
 /** One line for a person. */
@@ -16,13 +17,4 @@ export function denialAdvice(pid: number, failure: CopyFailure): string {
     return `${what}: kernel.yama.ptrace_scope is ${scope}; run vmsift as root or with CAP_SYS_PTRACE, or set it to 0 (sysctl kernel.yama.ptrace_scope=0)`
   if (scope === '3') return `${what}: kernel.yama.ptrace_scope is 3, which lasts until the next boot`
   return `${what}: run vmsift as root or with CAP_SYS_PTRACE, and in the same user namespace; a container may need --cap-add SYS_PTRACE`
-}
-
-function tolerant<T>(call: () => T): T | undefined {
-  try {
-    return call()
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === undefined) throw error
-    return undefined
-  }
 }

@@ -2,6 +2,7 @@
 import { closeSync, readFileSync, statfsSync } from 'node:fs'
 import { VmsiftError } from '../core/errors.js'
 import { mergeRuns } from '../core/runs.js'
+import { tolerant } from '../core/tolerant.js'
 import { tryLibc } from '../ffi/libc.js'
 import { tryProcessVm } from '../ffi/process-vm.js'
 import { openBackingFile } from '../qemu/backing-files.js'
@@ -95,12 +96,8 @@ class PlanBuilder {
   /** Empty when they must not be looked at: then the process may not be read either. */
   #readMappings(): readonly HostMapping[] {
     if (this.#process === undefined) return []
-    try {
-      return hostMappings(this.#process.pid)
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === undefined) throw error
-      return []
-    }
+    const { pid } = this.#process
+    return tolerant(() => hostMappings(pid)) ?? []
   }
 
   add({ gpa, length, pointer }: MemorySection): void {
@@ -307,12 +304,7 @@ function columnsOf(pieces: readonly Piece[]): LiveSpec['pieces'] {
 
 /** By the pages that the process has in memory (proc(5), statm). */
 function isSparse(pid: number, bytes: number): boolean {
-  try {
-    const resident = Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1])
-    return resident * pageBytes() < bytes * SPARSE_BELOW
-  } catch (error) {
-    // it has just ended: whoever copies finds out
-    if ((error as NodeJS.ErrnoException).code === undefined) throw error
-    return false
-  }
+  // it may have just ended: whoever copies finds out
+  const sizes = tolerant(() => readFileSync(`/proc/${pid}/statm`, 'utf8'))
+  return sizes !== undefined && Number(sizes.split(' ')[1]) * pageBytes() < bytes * SPARSE_BELOW
 }

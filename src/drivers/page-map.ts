@@ -1,5 +1,6 @@
 /** Which pages of a process were never touched, out of /proc/PID/pagemap (kernel, admin-guide/mm/pagemap). */
 import { closeSync, openSync, readSync } from 'node:fs'
+import { tolerant } from '../core/tolerant.js'
 import { pageBytes } from './page-bytes.js'
 
 const ENTRY_BYTES = 8
@@ -20,12 +21,7 @@ export class PageMap implements Disposable {
 
   /** Undefined where it must not be looked at. */
   static open(pid: number): PageMap | undefined {
-    try {
-      return new PageMap(openSync(`/proc/${pid}/pagemap`, 'r'))
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === undefined) throw error
-      return undefined
-    }
+    return tolerant(() => new PageMap(openSync(`/proc/${pid}/pagemap`, 'r')))
   }
 
   /** Bytes at `pointer` that lie in pages which are neither in memory nor swapped out; 0 when they are too few to matter. */

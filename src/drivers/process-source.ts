@@ -1,5 +1,6 @@
 /** QEMU's own memory, copied out of its process. */
 import { closeSync, openSync, readSync } from 'node:fs'
+import { tolerant } from '../core/tolerant.js'
 import type { CopyRoom, ProcessVm } from '../ffi/process-vm.js'
 import { isRunning, type ProcessId } from '../qemu/processes.js'
 import type { LiveSource } from './live-source.js'
@@ -71,10 +72,5 @@ export class ProcessSource implements LiveSource {
 }
 
 function openMark(pid: number): number {
-  try {
-    return openSync(`/proc/${pid}/comm`, 'r')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === undefined) throw error
-    return -1
-  }
+  return tolerant(() => openSync(`/proc/${pid}/comm`, 'r')) ?? -1
 }

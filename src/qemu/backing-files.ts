@@ -9,6 +9,7 @@ import {
   readlinkSync,
   statSync,
 } from 'node:fs'
+import { tolerant } from '../core/tolerant.js'
 import type { HostMapping } from './process-maps.js'
 
 /**
@@ -56,13 +57,4 @@ function openRegular(path: string, inode: number, write: boolean): number | unde
   if (opened.isFile() && opened.ino === inode) return fd
   closeSync(fd)
   return undefined
-}
-
-function tolerant<T>(call: () => T): T | undefined {
-  try {
-    return call()
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === undefined) throw error
-    return undefined
-  }
 }

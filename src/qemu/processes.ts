@@ -1,6 +1,7 @@
 /** QEMU processes of this machine, out of /proc. */
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync, statSync } from 'node:fs'
 import { basename, isAbsolute, join } from 'node:path'
+import { tolerant } from '../core/tolerant.js'
 import { parseCommandLine, type QemuCommandLine } from './command-line.js'
 
 /** A process, told apart from a later one with the same number by when it started. */
@@ -107,14 +108,4 @@ function pathHere(pid: number, path: string): string {
   if (own === its || its === undefined) return absolute
   const inside = `/proc/${pid}/root${absolute}`
   return tolerant(() => statSync(inside)) === undefined ? absolute : inside
-}
-
-/** What /proc refuses, because the process has ended or is another user's, is answered with undefined. */
-function tolerant<T>(call: () => T): T | undefined {
-  try {
-    return call()
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === undefined) throw error
-    return undefined
-  }
 }

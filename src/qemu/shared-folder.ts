@@ -11,6 +11,7 @@ import {
   unlinkSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { tolerant } from '../core/tolerant.js'
 
 /**
  * Removes what `which` picks from a folder, and the folder when it is empty then. A folder that is a symbolic link stays, and so does
@@ -40,13 +41,4 @@ export function openSharedFile(path: string): number | undefined {
     closeSync(fd)
     return undefined
   })
-}
-
-function tolerant<T>(call: () => T): T | undefined {
-  try {
-    return call()
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === undefined) throw error
-    return undefined
-  }
 }
