@@ -3,11 +3,11 @@ import { hex } from '../core/address.js'
 import type { ByteSource } from '../core/bytes.js'
 import { VmsiftError } from '../core/errors.js'
 import type { Span } from '../core/memory.js'
+import { lastAtOrBelow } from '../core/sorted.js'
 import { snappyInto } from './codecs.js'
 import { corrupt, truncatedBlock } from './corrupt.js'
 import { maskedCrc32c } from './crc32c.js'
 import { AVML_HOLE, AVML_TRUNCATED, type AvmlIndex, type BlockReader } from './image.js'
-import { lastAtOrBelow } from './shared.js'
 import { CHUNK_HEADER_BYTES, ChunkHeaderReader, MAX_CHUNK_DATA, MAX_COMPRESSED } from './snappy-frame.js'
 
 /** Opens an AVML image's chunks; a block is one snappy chunk, at most 64 KiB. */

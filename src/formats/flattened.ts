@@ -5,12 +5,13 @@
  */
 import { MAX_PHYSICAL_BYTES } from '../core/address.js'
 import { type ByteSource, u64be } from '../core/bytes.js'
+import { lastAtOrBelow } from '../core/sorted.js'
 import { corrupt, tooFragmented } from './corrupt.js'
 import { ExtentBuilder } from './extents.js'
 import { type ExtentTable, type FlatIndex, ZERO_EXTENT } from './image.js'
 import { MAX_FLAT_RECORDS } from './limits.js'
 import { resolveOverlaps } from './overlaps.js'
-import { lastAtOrBelow, NumberList } from './shared.js'
+import { NumberList } from './shared.js'
 
 const FIRST_RECORD = 4096
 const RECORD_HEADER_BYTES = 16

@@ -5,6 +5,7 @@
 
 import { PAGE_BYTES } from '../core/address.js'
 import type { MemoryRun, PhysicalMemory, Span, Window } from '../core/memory.js'
+import { lastAtOrBelow } from '../core/sorted.js'
 import type { ExtentColumns } from './extents.js'
 import { sharedDoubles } from './growing.js'
 
@@ -68,14 +69,7 @@ function nextHole(at: number): number {
 
 /** Index of the extent that holds `address`, or -1. */
 export function linearExtentAt({ address, length }: LinearTable, at: number): number {
-  let low = 0
-  let high = address.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if ((address[middle] as number) <= at) low = middle + 1
-    else high = middle
-  }
-  const index = low - 1
+  const index = lastAtOrBelow(address, at)
   return index >= 0 && at < (address[index] as number) + (length[index] as number) ? index : -1
 }
 

@@ -3,6 +3,7 @@ import { type ByteSource, bufferSource } from '../../src/core/bytes.js'
 import { VmsiftError } from '../../src/core/errors.js'
 import type { PhysicalMemory, Span, Window } from '../../src/core/memory.js'
 import { findRun } from '../../src/core/runs.js'
+import { lastAtOrBelow } from '../../src/core/sorted.js'
 import { openBlockMemory } from '../../src/drivers/block-memory.js'
 import { parseImage } from '../../src/formats/detect.js'
 import {
@@ -13,7 +14,6 @@ import {
   ZERO_EXTENT,
 } from '../../src/formats/image.js'
 import { openBlocks } from '../../src/formats/open-blocks.js'
-import { lastAtOrBelow } from '../../src/formats/shared.js'
 
 /** Parses and opens; `memory` reads from the same buffer. */
 export function openImage(

@@ -1,6 +1,7 @@
 /** Memory that could not be read while strings were searched: a chain of links does not reach across. */
 import type { MemoryRun } from '../../core/memory.js'
 import { mergeRuns } from '../../core/runs.js'
+import { lastAtOrBelow } from '../../core/sorted.js'
 import type { LinearTable } from '../../space/linear-space.js'
 
 export class LostRanges {
@@ -56,12 +57,5 @@ export class LostRanges {
 
 /** The first of `starts`, which ascend, above `address`, if it comes before `end`. */
 export function cutAt(starts: Float64Array, address: number, end: number): number {
-  let low = 0
-  let high = starts.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if ((starts[middle] as number) <= address) low = middle + 1
-    else high = middle
-  }
-  return Math.min(end, starts[low] ?? end)
+  return Math.min(end, starts[lastAtOrBelow(starts, address) + 1] ?? end)
 }

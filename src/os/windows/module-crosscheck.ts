@@ -1,5 +1,6 @@
 /** Modules of the kernel by four ways, and what its own list does not show. */
 import type { PhysicalMemory } from '../../core/memory.js'
+import { lastAtOrBelow } from '../../core/sorted.js'
 import type { AddressSpace } from '../../paging/address-space.js'
 import { collectExtents } from '../../paging/collect-extents.js'
 import { vaOf, vpnOf } from '../../paging/translation.js'
@@ -182,14 +183,14 @@ class Finder {
     problems: Problems,
   ): Map<bigint, WindowsModule> {
     const { mode, walker } = this.#space
-    const places = [...headers.keys()].sort((a, b) => a - b)
+    const places = Float64Array.from(headers.keys()).sort()
     const found = new Map<bigint, WindowsModule>()
     const seen: { readonly vpn: number; readonly gpa: number }[] = []
     const end = mode.vaBits === 32 ? 2 ** (32 - mode.pageShift) : 0
     const tables = selfMapRange(memory, this.#space)
     const whole = collectExtents(walker, vpnOf(mode, mode.kernelStart), end, {
       add(vpn, gpa, pages) {
-        let at = firstAtLeast(places, gpa)
+        let at = lastAtOrBelow(places, gpa - 1) + 1
         for (
           let place = places[at];
           place !== undefined && place < gpa + pages * PAGE_BYTES;
@@ -235,16 +236,4 @@ function byBase(
     if (module !== undefined && !found.has(module.base)) found.set(module.base, module)
   }
   return found
-}
-
-/** Index of the first of these ascending numbers that is no less. */
-function firstAtLeast(numbers: readonly number[], wanted: number): number {
-  let low = 0
-  let high = numbers.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if ((numbers[middle] as number) < wanted) low = middle + 1
-    else high = middle
-  }
-  return low
 }
