@@ -1,6 +1,7 @@
 /** QEMU guests that libvirt looks after: it owns their monitors, and passes commands on. */
 import { VmsiftError } from '../core/errors.js'
 import { type DomainHandle, hasLibvirt, type LibvirtConnection, openLibvirt } from '../ffi/libvirt.js'
+import { CloseListeners } from './close-listeners.js'
 import type { QemuGuest } from './discover.js'
 import type { CommandOptions, LastWords, Monitor } from './monitor.js'
 import { isRunning, type ProcessId, type QemuProcess, qemuProcesses } from './processes.js'
@@ -58,8 +59,7 @@ export class LibvirtMonitor implements Monitor, LastWords {
   readonly #connection: LibvirtConnection
   readonly #domain: DomainHandle
   readonly #process: ProcessId | undefined
-  readonly #closeListeners = new Set<() => void>()
-  #closed = false
+  readonly #closing = new CloseListeners()
   #hangs = false
 
   private constructor(connection: LibvirtConnection, domain: DomainHandle, process: ProcessId | undefined) {
@@ -111,18 +111,14 @@ export class LibvirtMonitor implements Monitor, LastWords {
   }
 
   onClose(listener: () => void): () => void {
-    if (this.#closed) listener()
-    else this.#closeListeners.add(listener)
-    return () => this.#closeListeners.delete(listener)
+    return this.#closing.add(listener)
   }
 
   close(): void {
-    if (this.#closed) return
-    this.#closed = true
+    if (this.#closing.ended) return
     this.#domain[Symbol.dispose]()
     this.#connection[Symbol.dispose]()
-    for (const listener of [...this.#closeListeners]) listener()
-    this.#closeListeners.clear()
+    this.#closing.end()
   }
 
   [Symbol.dispose](): void {
@@ -135,7 +131,7 @@ export class LibvirtMonitor implements Monitor, LastWords {
   }
 
   async #send(what: string, line: string, human: boolean, options?: CommandOptions): Promise<string> {
-    if (this.#closed) throw new VmsiftError('guest-gone', 'the connection to libvirt is closed')
+    if (this.#closing.ended) throw new VmsiftError('guest-gone', 'the connection to libvirt is closed')
     const timeoutMs = options?.timeoutMs ?? COMMAND_MS
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<never>((_, reject) => {

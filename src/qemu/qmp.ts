@@ -2,10 +2,12 @@
  * QEMU's Machine Protocol over a Unix socket (QEMU, docs/interop/qmp-spec): one JSON object a line. QEMU serves one client a
  * socket; whoever connects while another is there is kept waiting without a word.
  */
+
 import { createConnection, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { VmsiftError } from '../core/errors.js'
 import { peerPid } from '../ffi/unix-socket.js'
+import { CloseListeners } from './close-listeners.js'
 import type { CommandOptions, LastWords, Monitor, MonitorEvent } from './monitor.js'
 import { commandError, isRecord, refusal } from './qmp-error.js'
 import { descriptorOf, sendNow } from './send-now.js'
@@ -35,7 +37,7 @@ export class QmpMonitor implements Monitor, LastWords {
   readonly #socket: Socket
   readonly #waiting = new Map<number, Waiter>()
   readonly #eventListeners = new Set<(event: MonitorEvent) => void>()
-  readonly #closeListeners = new Set<() => void>()
+  readonly #closing = new CloseListeners()
   #onGreeting: ((error?: VmsiftError) => void) | undefined
   #lastId = 0
   #ended: VmsiftError | undefined
@@ -126,12 +128,7 @@ export class QmpMonitor implements Monitor, LastWords {
   }
 
   onClose(listener: () => void): () => void {
-    if (this.#ended !== undefined) {
-      listener()
-      return () => undefined
-    }
-    this.#closeListeners.add(listener)
-    return () => this.#closeListeners.delete(listener)
+    return this.#closing.add(listener)
   }
 
   close(): void {
@@ -189,8 +186,7 @@ export class QmpMonitor implements Monitor, LastWords {
     for (const waiter of this.#waiting.values()) waiter.reject(this.#ended)
     this.#waiting.clear()
     this.#eventListeners.clear()
-    for (const listener of [...this.#closeListeners]) listener()
-    this.#closeListeners.clear()
+    this.#closing.end()
   }
 }
 

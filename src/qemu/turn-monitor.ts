@@ -6,6 +6,7 @@
 import { VmsiftError } from '../core/errors.js'
 import { connectBlocking } from '../ffi/unix-socket.js'
 import { askBlocking } from './blocking-qmp.js'
+import { CloseListeners } from './close-listeners.js'
 import type { LastWords, Monitor } from './monitor.js'
 import { commandError, refusal } from './qmp-error.js'
 
@@ -15,8 +16,7 @@ export class TurnMonitor implements Monitor, LastWords {
   readonly tellsEvents = false
   readonly #path: string
   readonly #turns: SharedArrayBuffer
-  readonly #closeListeners = new Set<() => void>()
-  #closed = false
+  readonly #closing = new CloseListeners()
 
   constructor(path: string, turns: SharedArrayBuffer) {
     this.#path = path
@@ -56,16 +56,11 @@ export class TurnMonitor implements Monitor, LastWords {
   }
 
   onClose(listener: () => void): () => void {
-    if (this.#closed) listener()
-    else this.#closeListeners.add(listener)
-    return () => this.#closeListeners.delete(listener)
+    return this.#closing.add(listener)
   }
 
   close(): void {
-    if (this.#closed) return
-    this.#closed = true
-    for (const listener of [...this.#closeListeners]) listener()
-    this.#closeListeners.clear()
+    this.#closing.end()
   }
 
   [Symbol.dispose](): void {
