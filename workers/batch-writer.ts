@@ -86,13 +86,17 @@ export class BatchWriter implements MatchSink, CrossingSink {
     if (this.#gaps.length >= MAX_MATCHES) this.flush(false)
   }
 
+  /** Counts a match of this block; true for those that an earlier attempt has told. */
+  #isTold(): boolean {
+    this.#inBlock++
+    if (this.#skip === 0) return false
+    this.#skip--
+    return true
+  }
+
   /** A string of a rule: its bytes are read again, if it is ever told. At most `MAX_STRING_MATCHES` a part and partition. */
   stringMatch(part: number, offset: number, length: number): void {
-    this.#inBlock++
-    if (this.#skip > 0) {
-      this.#skip--
-      return
-    }
+    if (this.#isTold()) return
     const told = this.#told.get(part) ?? 0
     if (told > MAX_STRING_MATCHES) {
       this.#dropped.add(part)
@@ -109,11 +113,7 @@ export class BatchWriter implements MatchSink, CrossingSink {
   }
 
   crossing(part: number, address: number, length: number, order: number): void {
-    this.#inBlock++
-    if (this.#skip > 0) {
-      this.#skip--
-      return
-    }
+    if (this.#isTold()) return
     this.#crossings ??= newCrossings(MAX_MATCHES)
     const crossings = this.#crossings
     const at = crossings.count++
@@ -133,11 +133,7 @@ export class BatchWriter implements MatchSink, CrossingSink {
   }
 
   match(pattern: number, offset: number, length: number): void {
-    this.#inBlock++
-    if (this.#skip > 0) {
-      this.#skip--
-      return
-    }
+    if (this.#isTold()) return
     const window = this.#window as ScanWindow
     this.#columns ??= newColumns(MAX_MATCHES)
     const columns = this.#columns
@@ -172,18 +168,10 @@ export class BatchWriter implements MatchSink, CrossingSink {
   /** Posts what there is. `last` closes the partition. Waits while too many batches are unread, unless cancelled. */
   flush(last: boolean): void {
     const wanted = this.#control.acquire(this.#task.slot, this.#hurry)
-    const { count, pattern, gpa, length, dataEnd, contextEnd, bytes } = this.#columns ?? newColumns(0)
-    const columns: MatchColumns = {
-      count,
-      pattern: pattern.slice(0, count),
-      gpa: gpa.slice(0, count),
-      length: length.slice(0, count),
-      dataEnd: dataEnd.slice(0, count),
-      contextEnd: contextEnd.slice(0, count),
-      bytes: bytes.slice(0, this.#used),
-    }
-    const strings = this.#strings === undefined ? undefined : filled(this.#strings)
-    const crossings = this.#crossings === undefined ? undefined : filledCrossings(this.#crossings)
+    const all = this.#columns ?? newColumns(0)
+    const columns: MatchColumns = { ...filled(all), bytes: all.bytes.slice(0, this.#used) }
+    const strings = this.#strings && filled(this.#strings)
+    const crossings = this.#crossings && filled(this.#crossings)
     const batch: Batch = {
       partition: this.#task.partition,
       attempt: this.#task.attempt,
@@ -199,11 +187,7 @@ export class BatchWriter implements MatchSink, CrossingSink {
       milliseconds: performance.now() - this.#startedAt,
       last: last || !wanted,
     }
-    this.#post(batch, [
-      ...buffersOf(columns),
-      ...(strings === undefined ? [] : stringBuffers(strings)),
-      ...(crossings === undefined ? [] : crossingBuffers(crossings)),
-    ])
+    this.#post(batch, [columns, strings, crossings].flatMap(buffersOf))
     if (this.#strings !== undefined) this.#strings.count = 0
     if (this.#crossings !== undefined) this.#crossings.count = 0
     this.#dropped = new Set()
@@ -225,14 +209,6 @@ function newStrings(matches: number): Writable<StringColumns> {
   }
 }
 
-function filled({ count, part, gpa, length }: StringColumns): StringColumns {
-  return { count, part: part.slice(0, count), gpa: gpa.slice(0, count), length: length.slice(0, count) }
-}
-
-function stringBuffers({ part, gpa, length }: StringColumns): ArrayBuffer[] {
-  return [part, gpa, length].map(array => array.buffer as ArrayBuffer)
-}
-
 function newCrossings(matches: number): Writable<CrossingColumns> {
   return {
     count: 0,
@@ -241,20 +217,6 @@ function newCrossings(matches: number): Writable<CrossingColumns> {
     length: new Uint32Array(matches),
     order: new Uint32Array(matches),
   }
-}
-
-function filledCrossings({ count, part, address, length, order }: CrossingColumns): CrossingColumns {
-  return {
-    count,
-    part: part.slice(0, count),
-    address: address.slice(0, count),
-    length: length.slice(0, count),
-    order: order.slice(0, count),
-  }
-}
-
-function crossingBuffers({ part, address, length, order }: CrossingColumns): ArrayBuffer[] {
-  return [part, address, length, order].map(array => array.buffer as ArrayBuffer)
 }
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] }
@@ -271,7 +233,18 @@ function newColumns(matches: number): Writable<MatchColumns> {
   }
 }
 
-function buffersOf(columns: MatchColumns): ArrayBuffer[] {
-  const { pattern, gpa, length, dataEnd, contextEnd, bytes } = columns
-  return [pattern, gpa, length, dataEnd, contextEnd, bytes].map(array => array.buffer as ArrayBuffer)
+/** Columns cut to the entries that are in use. */
+function filled<T extends { readonly count: number }>(columns: T): T {
+  const entries: [string, unknown][] = Object.entries(columns)
+  const cut = entries.map(([name, column]) => [
+    name,
+    ArrayBuffer.isView(column) ? (column as Uint8Array).slice(0, columns.count) : column,
+  ])
+  return Object.fromEntries(cut) as T
+}
+
+function buffersOf(columns: object | undefined): ArrayBuffer[] {
+  return Object.values(columns ?? {})
+    .filter(column => ArrayBuffer.isView(column))
+    .map(({ buffer }) => buffer as ArrayBuffer)
 }
