@@ -1,7 +1,6 @@
 /** Looks for rows by the aligned words of memory (src/rules/search/words.ts). */
-import { FOLD } from '../src/rules/search/word-counts.js'
+import { FOLD, HASH } from '../src/rules/search/word-counts.js'
 import {
-  HASH,
   othersOf,
   ROW_BYTES,
   SLOT_NUMBERS,

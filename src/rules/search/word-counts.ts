@@ -1,6 +1,8 @@
 /** How often words of four bytes stand in memory, told from samples of it: what is looked for should be seldom. */
 
 const SLOT_BITS = 18
+/** Factor of the hash of a word: `Math.imul(word, HASH) >>> (32 - bits)`. */
+export const HASH = 0x9e3779b1 | 0
 /** Letters in both cases are one. */
 export const FOLD = 0x20202020
 
@@ -40,5 +42,5 @@ export class WordCounts {
 }
 
 function slotOf(word: number): number {
-  return Math.imul(word, 0x9e3779b1) >>> (32 - SLOT_BITS)
+  return Math.imul(word, HASH) >>> (32 - SLOT_BITS)
 }

@@ -6,7 +6,7 @@
 import { setMembers } from '../../patterns/byte-set.js'
 import type { ByteSet } from '../../patterns/node.js'
 import { isCaseless } from './rows.js'
-import { FOLD, foldedWord, type WordCounts } from './word-counts.js'
+import { FOLD, foldedWord, HASH, type WordCounts } from './word-counts.js'
 
 export const WORD_BYTES = 4
 /** Bytes in a row that hold a whole word at any alignment. */
@@ -129,9 +129,6 @@ function knownByte(set: ByteSet): { readonly value: number; readonly mask: numbe
 
 /** 128 KiB of bits: more would not stay near the processor. */
 const MAX_BIT_BITS = 20
-
-/** Factor and shift of the hash: `Math.imul(word, HASH) >>> (32 - bits)`. */
-export const HASH = 0x9e3779b1 | 0
 
 export const SLOT_NUMBERS = 4
 export const USE_NUMBERS = 2
