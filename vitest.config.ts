@@ -23,6 +23,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     pool: 'forks',
+    setupFiles: ['test/setup/random.ts'],
     // nothing may come from, or be left in, the cache of whoever runs the tests
     env: { VMSIFT_CACHE: 'off' },
     testTimeout: 60_000,

@@ -150,8 +150,10 @@ export function forOf(compile: Compile, node: Node<'for-of'>, ids: readonly numb
 export function forIn(compile: Compile, node: Node<'for-in'>): Run {
   const wanted = quantifier(compile, node.quantifier)
   const body = compile(node.body)
-  const { slot } = node
-  const items = itemsOf(compile, node.iterable)
+  const { slot, iterable } = node
+  if (iterable.kind === 'range' && !mentions(node.body, slot))
+    return forSame(compile, wanted, iterable.range, body)
+  const items = itemsOf(compile, iterable)
   return state => {
     const enough = wanted(state)
     if (enough === undefined) return undefined
@@ -167,6 +169,39 @@ export function forIn(compile: Compile, node: Node<'for-in'>): Run {
     }
     return count === 0 ? false : isEnough(enough, found, count, false)
   }
+}
+
+/** A loop whose body does not look at its variable is computed once, however often YARA goes round. */
+function forSame(
+  compile: Compile,
+  wanted: (state: EvaluationState) => Wanted,
+  syntax: Range,
+  body: Run,
+): Run {
+  const bounds = range(compile, syntax)
+  return state => {
+    const enough = wanted(state)
+    if (enough === undefined) return undefined
+    const found = bounds(state)
+    if (found === undefined || found[1] < found[0]) return false
+    const rounds = Number(found[1] - found[0]) + 1
+    const each = countOf(body(state))
+    return isEnough(enough, each * roundsTaken(enough, each, rounds), rounds, false)
+  }
+}
+
+/** How often the loop is gone round until enough are found. */
+function roundsTaken(wanted: Exclude<Wanted, undefined>, each: number, rounds: number): number {
+  if (typeof wanted !== 'number') return rounds
+  if (each >= wanted) return 1
+  return each > 0 ? Math.min(rounds, Math.ceil(wanted / each)) : rounds
+}
+
+/** Whether an expression looks at a variable. */
+function mentions(tree: unknown, slot: number): boolean {
+  if (typeof tree !== 'object' || tree === null) return false
+  if ('kind' in tree && tree.kind === 'variable' && 'slot' in tree && tree.slot === slot) return true
+  return Object.values(tree).some(child => mentions(child, slot))
 }
 
 function itemsOf(
