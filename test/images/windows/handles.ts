@@ -62,11 +62,11 @@ function writeEntry(builder: Builder, at: bigint, object: bigint, access: number
     builder.put(at, '_HANDLE_TABLE_ENTRY.GrantedAccess', access, 4)
     return
   }
-  const [, first = 0] = facts.fact('_HANDLE_TABLE_ENTRY.ObjectPointerBits')
+  const [, first = 0, count = 0] = facts.fact('_HANDLE_TABLE_ENTRY.ObjectPointerBits')
   const [accessAt, accessFirst = 0] = facts.fact('_HANDLE_TABLE_ENTRY.GrantedAccessBits')
   if (pointerBytes === 8) {
-    // 44 bits of the address from bit 4 on; a reference count of 0x7fff below
-    const bits = ((object >> 4n) & 0xfff_ffff_ffffn) << BigInt(first)
+    // the address's own bits from bit 4 on; a reference count of 0x7fff below
+    const bits = BigInt.asUintN(count, object >> 4n) << BigInt(first)
     kernel.integer(at, bits | 0xfffen | 1n, 8)
     kernel.integer(at + BigInt(accessAt), BigInt(access) << BigInt(accessFirst), 8)
   } else {

@@ -173,11 +173,17 @@ class ProcessMaker {
   }
   readonly #sessions = new Map<number, bigint>()
 
-  /** Since 10586 the member leads to a structure whose first member is the PEB's address; before that it is the address. */
+  /** Up to 6.0, and since 10586, the member leads to a structure whose first member is the PEB's address; between it is the address. */
   #wow64(address: bigint, peb32: bigint): void {
     const builder = this.#builder
     if (!builder.facts.has('_EPROCESS.WoW64Process')) {
-      builder.put(address, '_EPROCESS.Wow64Process', peb32)
+      if (!builder.facts.has('_WOW64_PROCESS.Wow64')) {
+        builder.put(address, '_EPROCESS.Wow64Process', peb32)
+        return
+      }
+      const structure = builder.nonPaged.alloc('Wow6', 0x28)
+      builder.put(structure, '_WOW64_PROCESS.Wow64', peb32)
+      builder.put(address, '_EPROCESS.Wow64Process', structure)
       return
     }
     const structure = builder.nonPaged.alloc('Wow6', 0x10)

@@ -31,6 +31,8 @@ export interface UserHalf {
 }
 
 const READ_WRITE = 4
+/** As a VAD says it (MM_NOACCESS). */
+const NO_ACCESS = 0x18
 const WRITE_COPY = 7
 const PAGE = 4096n
 
@@ -42,8 +44,11 @@ export function writeUserHalf(builder: Builder, options: UserOptions): UserHalf 
   const shift = BigInt(options.number) * 0x10_0000n
   const layout = wide
     ? {
-        image: options.wow64 ? 0x40_0000n : 0x7ff6_1000_0000n + shift,
-        dlls: 0x7ffb_2000_0000n,
+        // up to 6.2 addresses of 43 bits
+        image: options.wow64
+          ? 0x40_0000n
+          : (builder.build < 9600 ? 0x7f6_1000_0000n : 0x7ff6_1000_0000n) + shift,
+        dlls: builder.build < 9600 ? 0x7fb_2000_0000n : 0x7ffb_2000_0000n,
         heap: 0x1e0_0000n + shift,
         peb: 0x7f_fffd_3000n,
       }
@@ -214,6 +219,9 @@ class UserBuilder {
     put(4, pageFileEntry(paging, build, 0, 0x1234) | protection)
     this.pages.push({ va: at(4), kind: 'pagefile', pageFile: { number: 0, page: 0x1234 } })
     this.area(start, 16 * 4096, READ_WRITE, 'private')
+    // memory that is reserved only, and memory that several may share, with no file behind it
+    this.area(start + 0x20_0000n, 8 * 4096, NO_ACCESS, 'private')
+    this.area(start + 0x30_0000n, 8 * 4096, READ_WRITE, 'mapped')
     if (paging === 'ia32') return
     this.#mapped(start + 0x10_0000n, filled, protection)
     this.#large(start + 0x4000_0000n)
@@ -264,8 +272,8 @@ class UserBuilder {
 function pageFileEntry(paging: string, build: number, file: number, page: number): bigint {
   if (paging === 'ia32') return (BigInt(page) << 12n) | (BigInt(file) << 1n)
   const high = BigInt(page) << 32n
-  // since 6.2 a bit says that the place is taken, and the file's number stands higher
-  const recent = build >= 9200 || (paging === '4-level' && build >= 7601)
+  // since 6.2 a bit says that the place is taken; since the fix of L1TF the file's number stands higher (6.2 is as it was released)
+  const recent = build >= 9600 || (paging === '4-level' && build >= 7601 && build < 9200)
   if (!recent) return high | (BigInt(file) << 1n)
   return high | (BigInt(file) << 12n) | (build >= 9200 ? 4n : 0n)
 }

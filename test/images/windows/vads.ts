@@ -50,12 +50,25 @@ export class Vads {
 
   #link(node: bigint, parent: bigint, left: bigint, right: bigint): void {
     const builder = this.#builder
-    builder.put(node, ['_MMVAD_SHORT.VadNode.Left', '_MMVAD_SHORT.LeftChild'], left)
-    builder.put(node, ['_MMVAD_SHORT.VadNode.Right', '_MMVAD_SHORT.RightChild'], right)
+    builder.put(
+      node,
+      ['_MMVAD_SHORT.VadNode.Left', '_MMVAD_SHORT.VadNode.LeftChild', '_MMVAD_SHORT.LeftChild'],
+      left,
+    )
+    builder.put(
+      node,
+      ['_MMVAD_SHORT.VadNode.Right', '_MMVAD_SHORT.VadNode.RightChild', '_MMVAD_SHORT.RightChild'],
+      right,
+    )
     // low bits of a parent's address are the node's balance
     builder.put(
       node,
-      ['_MMVAD_SHORT.VadNode.ParentValue', '_MMVAD_SHORT.u1.Parent', '_MMVAD_SHORT.Parent'],
+      [
+        '_MMVAD_SHORT.VadNode.ParentValue',
+        '_MMVAD_SHORT.VadNode.u1.Parent',
+        '_MMVAD_SHORT.u1.Parent',
+        '_MMVAD_SHORT.Parent',
+      ],
       parent,
     )
   }

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Target, WindowsGuest } from '../../../src/index.js'
 import { openTarget, openWindowsGuest } from '../../../src/index.js'
-import { GUEST_NAMES } from '../../images/windows/guest.js'
+import { GUEST_NAMES, OTHER_GUEST_NAMES } from '../../images/windows/guest.js'
 import type { ProcessTruth, WindowsTruth } from '../../images/windows/truth.js'
 import { GuestFiles, titleOf, unixOf } from './guests.js'
 
@@ -13,9 +13,10 @@ const PROTECTIONS: Readonly<Record<number, string>> = {
   1: 'PAGE_READONLY',
   4: 'PAGE_READWRITE',
   7: 'PAGE_EXECUTE_WRITECOPY',
+  24: 'PAGE_NOACCESS',
 }
 
-for (const name of GUEST_NAMES)
+for (const name of [...GUEST_NAMES, ...OTHER_GUEST_NAMES])
   describe(titleOf(name), () => {
     let truth: WindowsTruth
     let target: Target

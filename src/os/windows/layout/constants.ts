@@ -3,25 +3,10 @@
  * object manager's and memory manager's (Windows Internals, part 1 and 2; ReactOS ndk for 5.2). Volatility 3's and memflow's tables agree
  * with each that they have.
  */
-import type { Member } from '../../../symbols/contract.js'
 import type { FactTypes } from './facts.js'
+import { addStructures, member, type Structure } from './structure.js'
+import { vadLayout } from './vad-layouts.js'
 import { isAtLeast, type WindowsVersion } from './version.js'
-
-/** What a member is: its bytes, a pointer, a list entry, a counted string, or bits of a word. */
-type Kind =
-  | 1
-  | 2
-  | 4
-  | 8
-  | 'pointer'
-  | 'list'
-  | 'string'
-  | readonly [bytes: 4 | 8, first: number, count: number]
-
-/** Offset on 32 bits, on 64 bits (undefined: not there), and what it is. */
-type Entry = readonly [narrow: number | undefined, wide: number | undefined, kind: Kind]
-
-type Structure = Readonly<Record<string, Entry>>
 
 const ALWAYS: Readonly<Record<string, Structure>> = {
   _LIST_ENTRY: { Flink: [0, 0, 'pointer'], Blink: [4, 8, 'pointer'] },
@@ -57,27 +42,27 @@ const ALWAYS: Readonly<Record<string, Structure>> = {
 }
 
 /** From 5.1 to 6.0. */
-const OBJECTS_BEFORE_7: Readonly<Record<string, Structure>> = {
-  _OBJECT_HEADER: {
-    PointerCount: [0, 0, 'pointer'],
-    HandleCount: [4, 8, 'pointer'],
-    Type: [8, 0x10, 'pointer'],
-    NameInfoOffset: [0xc, 0x18, 1],
-    Body: [0x18, 0x30, 'pointer'],
-  },
-  _OBJECT_TYPE: { Name: [0x40, 0x78, 'string'] },
+const HEADER_BEFORE_7: Structure = {
+  PointerCount: [0, 0, 'pointer'],
+  HandleCount: [4, 8, 'pointer'],
+  Type: [8, 0x10, 'pointer'],
+  NameInfoOffset: [0xc, 0x18, 1],
+  Body: [0x18, 0x30, 'pointer'],
 }
 
-const OBJECTS_SINCE_7: Readonly<Record<string, Structure>> = {
-  _OBJECT_HEADER: {
-    PointerCount: [0, 0, 'pointer'],
-    HandleCount: [4, 8, 'pointer'],
-    TypeIndex: [0xc, 0x18, 1],
-    InfoMask: [0xe, 0x1a, 1],
-    Body: [0x18, 0x30, 'pointer'],
-  },
-  _OBJECT_TYPE: { Name: [8, 0x10, 'string'], Index: [0x14, 0x28, 1] },
+const HEADER_SINCE_7: Structure = {
+  PointerCount: [0, 0, 'pointer'],
+  HandleCount: [4, 8, 'pointer'],
+  TypeIndex: [0xc, 0x18, 1],
+  InfoMask: [0xe, 0x1a, 1],
+  Body: [0x18, 0x30, 'pointer'],
 }
+
+/** Before 6.0 with a service pack a type starts with a lock. */
+const TYPE_WITH_LOCK: Structure = { Name: [0x40, 0x78, 'string'], Index: [0x4c, 0x90, 4] }
+const TYPE: Structure = { Name: [8, 0x10, 'string'], Index: [0x14, 0x28, 1] }
+/** 6.0 with a service pack. */
+const VISTA_SP1 = 6001
 
 const HANDLES_BEFORE_8: Structure = {
   TableCode: [0, 0, 'pointer'],
@@ -91,146 +76,42 @@ const HANDLES_SINCE_8: Structure = {
   UniqueProcessId: [0x18, 0x28, 'pointer'],
 }
 
-/** 5.1 and the first 5.2: page numbers first. */
-const VAD_XP: Readonly<Record<string, Structure>> = {
-  _MMVAD_SHORT: {
-    StartingVpn: [0, undefined, 4],
-    EndingVpn: [4, undefined, 4],
-    LeftChild: [0xc, undefined, 'pointer'],
-    RightChild: [0x10, undefined, 'pointer'],
-    Protection: [0x14, undefined, [4, 24, 5]],
-    PrivateMemory: [0x14, undefined, [4, 31, 1]],
-    ImageMap: [0x14, undefined, [4, 20, 1]],
-  },
-  _MMVAD: { ControlArea: [0x18, undefined, 'pointer'] },
-}
-
-/** 5.2 with service pack 1 and 6.0: an AVL tree; a VAD leads to its control area. */
-const VAD_2003: Readonly<Record<string, Structure>> = {
-  _MMVAD_SHORT: {
-    LeftChild: [4, 8, 'pointer'],
-    RightChild: [8, 0x10, 'pointer'],
-    StartingVpn: [0xc, 0x18, 'pointer'],
-    EndingVpn: [0x10, 0x20, 'pointer'],
-    Protection: [0x14, 0x28, [8, 56, 5]],
-    PrivateMemory: [0x14, 0x28, [8, 63, 1]],
-    VadType: [0x14, 0x28, [8, 52, 3]],
-  },
-  _MMVAD: { ControlArea: [0x18, 0x30, 'pointer'] },
-}
-
-/** 6.1: the same tree; a VAD leads to its subsection. */
-const VAD_7: Readonly<Record<string, Structure>> = {
-  ...VAD_2003,
-  _MMVAD: { Subsection: [0x24, 0x48, 'pointer'] },
-}
-
-/** 6.3 and later: balanced nodes, page numbers of 32 bits with a byte above. */
-function vadSince81(firstBit: number): Readonly<Record<string, Structure>> {
-  return {
-    _MMVAD_SHORT: {
-      LeftChild: [0, 0, 'pointer'],
-      RightChild: [4, 8, 'pointer'],
-      StartingVpn: [0xc, 0x18, 4],
-      EndingVpn: [0x10, 0x1c, 4],
-      StartingVpnHigh: [undefined, 0x20, 1],
-      EndingVpnHigh: [undefined, 0x21, 1],
-      VadType: [0x1c, 0x30, [4, firstBit, 3]],
-      Protection: [0x1c, 0x30, [4, firstBit + 3, 5]],
-    },
-    _MMVAD: { Subsection: [0x2c, 0x48, 'pointer'] },
-  }
-}
-
-/** `_EPROCESS.UniqueProcessId` of 5.1, and of 5.2 without a service pack. */
+/** `_EPROCESS.UniqueProcessId` of 5.2 without a service pack (and of 5.1). */
 const EARLY_52_ID = 0x84
 
 /** Adds what this version's structures look like; of the process structure what is known must be in `facts` already. */
 export function addConstants(facts: FactTypes, version: WindowsVersion): void {
-  // 5.2 without a service pack has the processes and the VADs of 5.1
-  const early =
-    version.machine === 'x86' && facts.member('_EPROCESS', 'UniqueProcessId')?.offset === EARLY_52_ID
   const wide = version.machine !== 'x86'
-  const add = (structures: Readonly<Record<string, Structure>>) => addAll(facts, structures, wide)
-  const seven = isAtLeast(version, 6, 1)
+  const add = (structures: Readonly<Record<string, Structure>>) => addStructures(facts, structures, wide)
   add(ALWAYS)
-  add(seven ? OBJECTS_SINCE_7 : OBJECTS_BEFORE_7)
-  add({ _HANDLE_TABLE: isAtLeast(version, 6, 2) ? HANDLES_SINCE_8 : HANDLES_BEFORE_8 })
   add({
+    _OBJECT_HEADER: isAtLeast(version, 6, 1) ? HEADER_SINCE_7 : HEADER_BEFORE_7,
+    _OBJECT_TYPE: version.build < VISTA_SP1 ? TYPE_WITH_LOCK : TYPE,
+    _HANDLE_TABLE: isAtLeast(version, 6, 2) ? HANDLES_SINCE_8 : HANDLES_BEFORE_8,
     _CONTROL_AREA: {
-      FilePointer: [controlAreaFile(version), seven || isAtLeast(version, 6, 0) ? 0x40 : 0x38, 'pointer'],
+      FilePointer: [
+        isAtLeast(version, 6, 3) ? 0x20 : 0x24,
+        version.build < VISTA_SP1 ? 0x30 : 0x40,
+        'pointer',
+      ],
     },
-  })
-  // 5.2 has the structure's own address before it
-  add({
+    // 5.2 has the structure's own address before it
     _MM_SESSION_SPACE: {
       SessionId: isAtLeast(version, 5, 2) && !isAtLeast(version, 6, 0) ? [0xc, 0x10, 4] : [8, 8, 4],
     },
   })
   facts.size('_HANDLE_TABLE_ENTRY', wide ? 16 : 8)
-  add(early ? VAD_XP : vadOf(version))
+  const first = !wide && facts.member('_EPROCESS', 'UniqueProcessId')?.offset === EARLY_52_ID
+  add(vadLayout(version, first))
   facts.add('_EPROCESS', 'Pcb.DirectoryTableBase', member(wide ? 0x28 : 0x18, 'pointer', wide), 'structure')
   const root = facts.member('_EPROCESS', 'VadRoot')
-  if (root !== undefined && !early && vadRootIsTable(version))
+  if (root !== undefined && vadRootIsTable(version))
     facts.add(
       '_EPROCESS',
       'VadRoot.BalancedRoot.RightChild',
       member(root.offset + 2 * (wide ? 8 : 4), 'pointer', wide),
       'structure',
     )
-}
-
-function controlAreaFile(version: WindowsVersion): number {
-  return isAtLeast(version, 6, 2) ? 0x20 : 0x24
-}
-
-function vadOf(version: WindowsVersion): Readonly<Record<string, Structure>> {
-  const wide = version.machine !== 'x86'
-  if (isAtLeast(version, 6, 2)) return vadSince81(version.build >= 18362 ? 4 : 0)
-  const tree = isAtLeast(version, 6, 1) ? VAD_7 : VAD_2003
-  if (!isAtLeast(version, 5, 2)) return VAD_XP
-  if (wide) return tree
-  // the bits of 32-bit flags stand where those of 64-bit ones do less 32
-  const short = tree['_MMVAD_SHORT'] as Structure
-  return {
-    ...tree,
-    _MMVAD_SHORT: {
-      ...short,
-      Protection: [0x14, undefined, [4, 24, 5]],
-      PrivateMemory: [0x14, undefined, [4, 31, 1]],
-      VadType: [0x14, undefined, [4, 20, 3]],
-    },
-  }
-}
-
-function addAll(facts: FactTypes, structures: Readonly<Record<string, Structure>>, wide: boolean): void {
-  for (const [type, entries] of Object.entries(structures)) {
-    let end = 0
-    for (const [name, [narrow, broad, kind]] of Object.entries(entries)) {
-      const offset = wide ? broad : narrow
-      if (offset === undefined) continue
-      const each = member(offset, kind, wide)
-      facts.add(type, name, each, 'structure')
-      end = Math.max(end, offset + each.bytes)
-    }
-    facts.size(type, end)
-  }
-}
-
-/** A member of one kind at an offset. */
-export function member(offset: number, kind: Kind, wide: boolean): Member {
-  const pointerBytes = wide ? 8 : 4
-  if (kind === 'pointer') return { offset, bytes: pointerBytes }
-  if (kind === 'list') return { offset, bytes: 2 * pointerBytes }
-  if (kind === 'string') return { offset, bytes: 2 * pointerBytes, typeName: '_UNICODE_STRING' }
-  if (typeof kind === 'number') return { offset, bytes: kind }
-  const [, first, count] = kind
-  const byte = Math.floor(first / 8)
-  return {
-    offset: offset + byte,
-    bytes: Math.ceil(((first % 8) + count) / 8),
-    bits: { first: first % 8, count },
-  }
 }
 
 /** What the root of the VADs is: a node's address, or an AVL table whose first node's right child is the topmost one. */

@@ -9,8 +9,8 @@ import { Problems } from '../../problem.js'
 import { StructReader } from '../../struct/reader.js'
 import { presentBytes } from '../pe/image.js'
 import { pagesOf, VAD, walkVads } from '../vads.js'
-import { member } from './constants.js'
 import type { FactTypes } from './facts.js'
+import { member } from './structure.js'
 
 const PROCESS = '_EPROCESS'
 /** Processes that are looked at, and bytes of each. */

@@ -9,8 +9,8 @@ import { decodeArm64 } from '../code/arm64.js'
 import { decodeX86 } from '../code/x86.js'
 import { presentBytes } from '../pe/image.js'
 import { type ProcessRow, rowsFor } from './by-build.js'
-import { member } from './constants.js'
 import type { FactTypes } from './facts.js'
+import { member } from './structure.js'
 import type { WindowsMachine, WindowsVersion } from './version.js'
 
 /** An accessor and the member it gives: by the last step from the argument, or the first one where it follows what it finds. */
