@@ -36,6 +36,15 @@ export function walkHandles(
   return new Walk(kernel, reader, what, problems).run(code)
 }
 
+/** How far an address is shifted in a 64-bit entry: in 6.2, and since 6.3; before, it is there with flags below (_HANDLE_TABLE_ENTRY of PDBs). */
+export const SHIFT_8 = 19n
+export const SHIFT_SINCE_81 = 16n
+
+/** The address in the topmost bits of an entry, which are its own from bit 4 on; the highest of them is the sign. */
+export function packedAddress(entry: bigint, shift: bigint): bigint {
+  return BigInt.asUintN(64, BigInt.asIntN(64, entry) >> shift) & ~0xfn
+}
+
 class Walk {
   readonly #kernel: WindowsKernel
   readonly #reader: StructReader
@@ -113,12 +122,11 @@ class Walk {
     }
   }
 
-  /** Since 6.3 the address's bits 4 to 47 stand from bit 20 on, in 6.2 its bits 3 to 47 from 19; before, it is there with flags below. */
   #wide(value: bigint): bigint | undefined {
     const { version } = this.#kernel
     let address = value & ~7n
-    if (isAtLeast(version, 6, 3)) address = BigInt.asUintN(64, BigInt.asIntN(48, (value >> 20n) << 4n))
-    else if (isAtLeast(version, 6, 2)) address = BigInt.asUintN(64, BigInt.asIntN(48, (value >> 19n) << 3n))
+    if (isAtLeast(version, 6, 3)) address = packedAddress(value, SHIFT_SINCE_81)
+    else if (isAtLeast(version, 6, 2)) address = packedAddress(value, SHIFT_8)
     return address >= this.#reader.kernelStart && value !== 0n ? address : undefined
   }
 }

@@ -2,6 +2,7 @@
 import type { VirtualMemory } from '../../../core/virtual-memory.js'
 import type { SymbolTable, TypeTable } from '../../../symbols/contract.js'
 import { StructReader } from '../../struct/reader.js'
+import { packedAddress, SHIFT_8, SHIFT_SINCE_81 } from '../handle-table.js'
 import type { KernelPlace, KernelPlaces } from '../kernel.js'
 import { PAGE_FILES, PAGING_FILE } from '../page-files.js'
 import { type PeImage, presentBytes } from '../pe/image.js'
@@ -213,7 +214,6 @@ export class PlaceFinder implements KernelPlaces {
     const code = this.#reader.types.member('_HANDLE_TABLE', 'TableCode')?.offset
     if (system === undefined || code === undefined) return undefined
     const { pointerBytes } = this.#reader
-    const low = system & 0xffff_ffff_ffffn
     return this.#search(value => {
       if (this.#isInImage(value)) return false
       let table = this.#reader.pointer(value + BigInt(code))
@@ -226,9 +226,8 @@ export class PlaceFinder implements KernelPlaces {
       if (table === undefined || !this.#reader.isKernelAddress(table)) return false
       const entry = this.#reader.pointer((table & ~3n) + BigInt(2 * pointerBytes))
       if (entry === undefined) return false
-      // by 5.1 to 6.1 the object's address with flags below; later 64-bit ones keep its middle bits at 20
       if ((entry & ~7n) === system) return true
-      return this.#wide && (entry >> 20n) << 4n === low - (low & 15n)
+      return this.#wide && [SHIFT_8, SHIFT_SINCE_81].some(shift => packedAddress(entry, shift) === system)
     })
   }
 
