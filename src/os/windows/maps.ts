@@ -48,6 +48,12 @@ const PROTECTIONS = [
 ] as const
 const CACHING = ['', ' | PAGE_NOCACHE', ' | PAGE_GUARD', ' | PAGE_WRITECOMBINE'] as const
 
+/** A range without access has all of the bits above (MM_NOACCESS), or that of a guard (MM_DECOMMIT): they say nothing more of it. */
+function protectionName(protection: number): string {
+  const [name] = PROTECTIONS[protection & 7] ?? PROTECTIONS[0]
+  return (protection & 7) === 0 ? name : `${name}${CACHING[(protection >> 3) & 3] ?? ''}`
+}
+
 /** The mappings of the process whose `_EPROCESS` stands at `process`, ascending. */
 export function windowsMaps(kernel: WindowsKernel, process: bigint): Listing<WindowsMapping> {
   const problems = new Problems()
@@ -101,7 +107,7 @@ function describe(
     start: BigInt(pages.first) << PAGE_BITS,
     end: BigInt(pages.last + 1) << PAGE_BITS,
     flags: `${letters}${shared}`,
-    protection: `${name}${CACHING[(protection >> 3) & 3] ?? ''}`,
+    protection: protectionName(protection),
     kind,
     path: path ?? '',
     address: record.address,
