@@ -4,7 +4,6 @@ import { type Listing, Problems } from '../problem.js'
 import { StructReader } from '../struct/reader.js'
 import { walkList } from '../walk/list.js'
 import type { WindowsKernel } from './kernel.js'
-import { isAtLeast } from './layout/version.js'
 import { presentBytes } from './pe/image.js'
 import { Peb } from './peb.js'
 import { MAX_PROCESSES, PROCESS, type ProcessRecord } from './process-structs.js'
@@ -30,8 +29,8 @@ export interface WindowsProcess {
   /** Absent where the process has no environment block, or it is not in memory. */
   readonly commandLine?: string
   readonly imagePath?: string
-  /** A 32-bit process of a 64-bit guest. */
-  readonly wow64: boolean
+  /** A 32-bit process of a 64-bit guest; absent where nothing tells. */
+  readonly wow64?: boolean
   /** Virtual address of its environment block; System and its like have none. */
   readonly peb?: bigint
   /** Of its 32-bit half. */
@@ -128,6 +127,7 @@ export class WindowsProcessReader {
     const session =
       user === undefined ? undefined : (this.#session(record, user) ?? this.#pebSession(peb, user))
     const peb32 = this.#peb32(record)
+    const wow64 = this.#isWow64(record)
     const parameters =
       user !== undefined && peb !== undefined && (this.#options.commandLines ?? true)
         ? new Peb(user, peb, this.structs.pointerBytes).parameters()
@@ -143,7 +143,7 @@ export class WindowsProcessReader {
       ...(exitTime !== undefined && { exitTime }),
       ...(session !== undefined && { session }),
       ...parameters,
-      wow64: peb32 !== undefined,
+      ...(wow64 !== undefined && { wow64 }),
       ...(peb !== undefined && { peb }),
       ...(peb32 !== undefined && { peb32 }),
     }
@@ -177,14 +177,19 @@ export class WindowsProcessReader {
     return id === undefined || id > 0xffff ? undefined : id
   }
 
-  /** Until 10240 the member is the 32-bit PEB's address; since 10586 that of a structure which starts with it. */
+  /** Whether it is a 32-bit process of a 64-bit guest; undefined where nothing tells. */
+  #isWow64(record: ProcessRecord): boolean | undefined {
+    if (this.#kernel.version.machine === 'x86') return false
+    const value = record.pointer('wow64')
+    if (value === undefined || value === 0n) return value === undefined ? undefined : false
+    return value < 1n << 32n || this.structs.isKernelAddress(value) ? true : undefined
+  }
+
+  /** From 6.0 SP2 until 10240 the member is the 32-bit PEB's address; before, and since 10586, that of a structure which starts with it. */
   #peb32(record: ProcessRecord): bigint | undefined {
-    const { version } = this.#kernel
-    if (version.machine === 'x86') return undefined
-    const value = record.link('wow64')
+    const value = this.#kernel.version.machine === 'x86' ? undefined : record.link('wow64')
     if (value === undefined) return undefined
     if (!this.structs.isKernelAddress(value)) return value < 1n << 32n ? value : undefined
-    if (!isAtLeast(version, 6, 2)) return undefined
     const peb = this.structs.pointer(value)
     return peb === undefined || peb === 0n || peb >= 1n << 32n ? undefined : peb
   }
