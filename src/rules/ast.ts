@@ -47,6 +47,8 @@ export interface Rule {
   readonly meta: readonly MetaEntry[]
   readonly strings: readonly RuleString[]
   readonly condition: Expression
+  /** Indices of earlier rules that the condition refers to. */
+  readonly references: readonly number[]
   /** Why this rule needs YARA-X: the modules and words it uses that have no meaning on memory as a whole. Empty for most. */
   readonly needsYaraX: readonly string[]
   /**

@@ -150,6 +150,7 @@ class RuleCompiler {
       meta: syntax.meta.map(metaOf),
       strings: used.strings,
       condition,
+      references: [...scope.references],
       needsYaraX: [...scope.foreign],
       ...(standalone !== undefined && { text: standalone }),
     })

@@ -46,7 +46,7 @@ export function guardsOf({ rules }: RuleSet): Guards {
     const fits = found !== undefined && sizeOf(found) <= MAX_NODES ? found : undefined
     byRule.push(fits)
     if (fits !== undefined) {
-      const key = JSON.stringify(fits, withoutPlaces)
+      const key = printed(fits)
       let index = known.get(key)
       if (index === undefined) {
         index = conditions.push(fits) - 1
@@ -55,7 +55,7 @@ export function guardsOf({ rules }: RuleSet): Guards {
       guard[rule.index] = index
     }
     if (!namespaces.has(rule.namespace)) namespaces.set(rule.namespace, namespaces.size)
-    for (const reference of referencesOf(rule.condition)) references.push(reference)
+    for (const reference of rule.references) references.push(reference)
     firstReference.push(references.length)
   }
   return {
@@ -259,37 +259,55 @@ function isPlain(node: Expression): boolean {
   }
 }
 
-function readsMemory(value: unknown): boolean {
-  if (Array.isArray(value)) return value.some(readsMemory)
-  if (typeof value !== 'object' || value === null) return false
-  return (value as { kind?: unknown }).kind === 'read' || Object.values(value).some(readsMemory)
+function readsMemory(node: Expression): boolean {
+  return node.kind === 'read' || childrenOf(node).some(readsMemory)
 }
 
-function sizeOf(value: unknown): number {
-  if (Array.isArray(value)) return value.reduce((sum: number, item) => sum + sizeOf(item), 0)
-  if (typeof value !== 'object' || value === null) return 0
-  return Object.values(value).reduce((sum: number, item) => sum + sizeOf(item), 1)
+/** Nodes of a guard. */
+function sizeOf(node: Expression): number {
+  let size = 1
+  for (const child of childrenOf(node)) size += sizeOf(child)
+  return size
 }
 
-function withoutPlaces(key: string, value: unknown): unknown {
-  if (key === 'start' || key === 'end') return undefined
-  return typeof value === 'bigint' ? `${value}n` : value
-}
-
-/** Rules that a condition refers to, anywhere in it. */
-function referencesOf(condition: Expression): Set<number> {
-  const found = new Set<number>()
-  const walk = (value: unknown): void => {
-    if (Array.isArray(value)) {
-      for (const item of value) walk(item)
-      return
-    }
-    if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return
-    const { kind, rule, rules } = value as { kind?: unknown; rule?: number; rules?: readonly number[] }
-    if (kind === 'rule' && rule !== undefined) found.add(rule)
-    else if (kind === 'rules' && rules !== undefined) for (const each of rules) found.add(each)
-    else for (const item of Object.values(value)) walk(item)
+/** What a guard is made of. */
+function childrenOf(node: Expression): readonly Expression[] {
+  switch (node.kind) {
+    case 'read':
+      return [node.offset]
+    case 'negate':
+    case 'complement':
+    case 'not':
+    case 'defined':
+      return [node.operand]
+    case 'arithmetic':
+    case 'compare':
+      return [node.left, node.right]
+    case 'and':
+    case 'or':
+      return node.items
+    default:
+      return []
   }
-  walk(condition)
-  return found
+}
+
+/** A guard without its places: equal ones are printed alike. */
+function printed(node: Expression): string {
+  const children = childrenOf(node).map(printed).join(' ')
+  switch (node.kind) {
+    case 'boolean':
+    case 'integer':
+      return `${node.value}`
+    case 'float':
+      return `f${Object.is(node.value, -0) ? '-0' : node.value}`
+    case 'read':
+      return `(read ${node.bytes} ${node.signed} ${node.bigEndian} ${children})`
+    case 'negate':
+      return `(- ${node.type} ${children})`
+    case 'arithmetic':
+    case 'compare':
+      return `(${node.operator} ${node.type} ${children})`
+    default:
+      return `(${node.kind} ${children})`
+  }
 }

@@ -95,13 +95,20 @@ function textPattern(definition: SyntaxString, text: string, modifiers: Modifier
   const base64 = base64Of(modifiers)
   return {
     kind: 'text',
-    bytes: Uint8Array.from(Buffer.from(text, 'latin1')),
+    bytes: bytesOf(text),
     nocase: modifiers.has('nocase'),
     fullword: modifiers.has('fullword'),
     ...widthOf(modifiers),
     ...(xor !== undefined && { xor }),
     ...(base64 !== undefined && { base64 }),
   }
+}
+
+/** The bytes of a text that is latin1, in memory of their own. */
+function bytesOf(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length)
+  for (let at = 0; at < text.length; at++) bytes[at] = text.charCodeAt(at)
+  return bytes
 }
 
 function keysOf(modifier: SyntaxModifier | undefined): TextPattern['xor'] {
@@ -176,7 +183,8 @@ function hexNode(syntax: SyntaxHexNode, depth: number): HexNode {
   if (depth > MAX_HEX_DEPTH) throw new RuleFault(syntax, 'alternatives are nested too deep')
   switch (syntax.kind) {
     case 'bytes': {
-      const items = hexBytes(syntax)
+      const items: HexNode[] = []
+      addHexBytes(syntax, items)
       return items.length === 1 ? (items[0] as HexNode) : { kind: 'concat', items }
     }
     case 'jump':
@@ -189,25 +197,46 @@ function hexNode(syntax: SyntaxHexNode, depth: number): HexNode {
 }
 
 function hexItems(items: readonly SyntaxHexNode[], depth: number): HexNode[] {
-  return items.flatMap((item, index) => {
-    if (item.kind === 'bytes') return hexBytes(item)
-    if (item.kind !== 'jump') return hexNode(item, depth)
-    if (index === 0) throw new RuleFault(item, "a hex string can't begin with a jump")
-    if (index === items.length - 1) throw new RuleFault(item, "a hex string can't end with a jump")
-    return hexJump(item, depth > 0)
-  })
+  const nodes: HexNode[] = []
+  for (const [index, item] of items.entries()) {
+    if (item.kind === 'bytes') addHexBytes(item, nodes)
+    else if (item.kind !== 'jump') nodes.push(hexNode(item, depth))
+    else if (index === 0) throw new RuleFault(item, "a hex string can't begin with a jump")
+    else if (index === items.length - 1) throw new RuleFault(item, "a hex string can't end with a jump")
+    else nodes.push(hexJump(item, depth > 0))
+  }
+  return nodes
 }
 
-function hexBytes({ digits, negated, ...span }: SyntaxHexNode & { readonly kind: 'bytes' }): HexNode[] {
-  const nibble = (digit: string | undefined) => (digit === '?' ? 0 : Number.parseInt(digit ?? '', 16))
-  const bytes: HexNode[] = []
+const QUESTION_MARK = 0x3f
+/** Each byte under each mask, made once: most of the hex strings are these. */
+const BYTE_NODES = new Map<number, HexNode>()
+
+function addHexBytes(syntax: SyntaxHexNode & { readonly kind: 'bytes' }, nodes: HexNode[]): void {
+  const { digits, negated } = syntax
   for (let at = 0; at < digits.length; at += 2) {
-    const [high, low] = [digits[at], digits[at + 1]]
-    const mask = (high === '?' ? 0 : 0xf0) | (low === '?' ? 0 : 0x0f)
-    if (negated && mask === 0) throw new RuleFault(span, '"~??" matches nothing')
-    bytes.push({ kind: 'byte', value: nibble(high) * 16 + nibble(low), mask, negated })
+    const high = digits.charCodeAt(at)
+    const low = digits.charCodeAt(at + 1)
+    const mask = (high === QUESTION_MARK ? 0 : 0xf0) | (low === QUESTION_MARK ? 0 : 0x0f)
+    if (negated && mask === 0) throw new RuleFault(syntax, '"~??" matches nothing')
+    const value = ((nibble(high) << 4) | nibble(low)) & mask
+    nodes.push(byteNode(value, mask, negated))
   }
-  return bytes
+}
+
+function byteNode(value: number, mask: number, negated: boolean): HexNode {
+  const key = (value << 9) | (mask << 1) | (negated ? 1 : 0)
+  let node = BYTE_NODES.get(key)
+  if (node === undefined) {
+    node = { kind: 'byte', value, mask, negated }
+    BYTE_NODES.set(key, node)
+  }
+  return node
+}
+
+/** The value of a digit, of whatever else nothing that matters. */
+function nibble(digit: number): number {
+  return digit < 0x40 ? digit & 15 : (digit & 7) + 9
 }
 
 function hexJump(jump: SyntaxHexNode & { readonly kind: 'jump' }, inAlternatives: boolean): HexNode {

@@ -35,64 +35,57 @@ export function openRules(target: Target, specs: readonly RuleSpec[], request: S
   const cache = new RuleCache(cacheFolder())
   const versions = [VERSION, PLAN_VERSION, describeMatcher(matcher), matcher]
   const key = cacheKey([versions, process.cwd(), specs.map(keyOf), externals])
-  const rules = new CompiledRules(specs, externals, cache, key)
+  const rules = new CompiledRules(specs, externals, cache.readGuards(key))
   const { guards } = rules
   const wanted = isImage(target, request)
     ? rulesForImage(guards, imageSpace(target.memory, target.runs, false))
     : rulesForSpaces(guards)
   const stringsKey = cacheKey([key, Buffer.from(wanted).toString('base64')])
+  const kept = cache.readStrings(stringsKey)
   const { tables, ruleSet } =
-    cache.readStrings(stringsKey) ??
-    planned(rules, wanted, matcher, cache, stringsKey, () => sampleWords(target.memory, target.memory.runs))
+    kept ?? planned(rules.ruleSet, wanted, matcher, sampleWords(target.memory, target.memory.runs))
+  const writes: (() => void)[] = []
+  if (rules.isNew) writes.push(cache.guardsWriter(key, guards, rules.included))
+  if (kept === undefined) writes.push(cache.stringsWriter(stringsKey, tables, ruleSet, rules.included))
+  const keep = (): void => {
+    for (const write of writes.splice(0)) write()
+  }
   const folded = target.space === 'virtual'
-  const searched = { ruleSet, guards, wanted, externals, tables }
+  const searched = { ruleSet, guards, wanted, externals, tables, keep }
   return { tables, side: new RuleSide(target, folded, searched, contextBytes) }
 }
 
 /** Plans the search of the rules that can hold. */
 function planned(
-  rules: CompiledRules,
+  compiled: RuleSet,
   wanted: Uint8Array,
   matcher: MatcherChoice,
-  cache: RuleCache,
-  key: string,
-  counts: () => WordCounts,
+  counts: WordCounts,
 ): KeptStrings {
-  const ruleSet = withoutRest(rules.ruleSet, wanted)
-  const strings = rules.ruleSet.rules.flatMap(rule => (wanted[rule.index] === 1 ? rule.strings : []))
-  const tables = compileStrings(strings, matcher, counts())
-  cache.writeStrings(key, tables, ruleSet, rules.included)
-  return { tables, ruleSet: () => ruleSet }
+  const ruleSet = withoutRest(compiled, wanted)
+  const strings = compiled.rules.flatMap(rule => (wanted[rule.index] === 1 ? rule.strings : []))
+  return { tables: compileStrings(strings, matcher, counts), ruleSet: () => ruleSet }
 }
 
-/** Rules as they were compiled, now or before. */
+/** Rules as they were compiled, or what is known of them from before. */
 class CompiledRules {
   readonly #compile: () => RuleSet
-  readonly #cache: RuleCache
-  readonly #key: string
   #ruleSet: RuleSet | undefined
   /** Files whose text is part of the key. */
   readonly #given: ReadonlySet<string | undefined>
   readonly guards: Guards
+  /** Their guards are not in the cache. */
+  readonly isNew: boolean
 
   constructor(
     specs: readonly RuleSpec[],
     externals: NonNullable<ScanRequest['externals']>,
-    cache: RuleCache,
-    key: string,
+    kept: Guards | undefined,
   ) {
-    this.#cache = cache
-    this.#key = key
     this.#compile = () => compileRules(specs.map(textOf), { externals })
     this.#given = new Set(specs.map(({ path }) => path))
-    this.guards = cache.readGuards(key) ?? this.#new()
-  }
-
-  #new(): Guards {
-    this.#ruleSet = this.#compile()
-    const guards = guardsOf(this.#ruleSet)
-    this.#cache.writeRules(this.#key, guards, this.#ruleSet, this.included)
-    return guards
+    this.guards = kept ?? guardsOf(this.ruleSet)
+    this.isNew = kept === undefined
   }
 
   /** Files that were read besides those that were given. */
@@ -104,7 +97,7 @@ class CompiledRules {
   }
 
   get ruleSet(): RuleSet {
-    this.#ruleSet ??= this.#cache.readRules(this.#key) ?? this.#compile()
+    this.#ruleSet ??= this.#compile()
     return this.#ruleSet
   }
 }

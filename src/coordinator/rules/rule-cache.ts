@@ -21,11 +21,11 @@ import type { StringTables } from '../../rules/search/tables.js'
 import { inSharedMemory, outOfSharedMemory } from './shared-columns.js'
 
 /** Changes when what is kept, or how it is made, changes. */
-const FORMAT = 'vmsift rules 2'
+const FORMAT = 'vmsift rules 3'
 const MAX_BYTES = 512 << 20
 /** Files of each kind that are kept; the oldest go first. */
 const MAX_FILES = 8
-const NAME = /^[0-9a-f]{64}\.(guards|rules|strings)$/
+const NAME = /^[0-9a-f]{64}\.(guards|strings)$/
 const DIGEST_BYTES = 32
 /** Digest of the rest, length of the head, length of the tables. */
 const HEAD_AT = DIGEST_BYTES + 8
@@ -35,10 +35,10 @@ interface Head {
 }
 
 /**
- * `guards`: what tells which rules can hold. `rules`: all that was compiled. `strings`: the tables of those that are searched, and what it
- * takes to evaluate them.
+ * `guards`: what tells which rules can hold. `strings`: the tables of those that are searched, and what it takes to evaluate them. The rules
+ * themselves are not kept: to read them takes as long as to compile them.
  */
-type Kind = 'guards' | 'rules' | 'strings'
+type Kind = 'guards' | 'strings'
 
 export interface KeptStrings {
   readonly tables: StringTables
@@ -60,11 +60,6 @@ export class RuleCache {
     return kept && (deserialize(kept.first) as Guards)
   }
 
-  readRules(key: string): RuleSet | undefined {
-    const kept = this.#read(key, 'rules')
-    return kept && (deserialize(kept.first) as RuleSet)
-  }
-
   readStrings(key: string): KeptStrings | undefined {
     const kept = this.#read(key, 'strings')
     return (
@@ -75,14 +70,21 @@ export class RuleCache {
     )
   }
 
-  /** `included`: files that went into it, besides those in the key. */
-  writeRules(key: string, guards: Guards, ruleSet: RuleSet, included: readonly string[]): void {
-    this.#write(key, 'guards', included, [serialize(guards)])
-    this.#write(key, 'rules', included, [serialize(ruleSet)])
+  /** What writes guards, whenever it is called. `included`: files that went into them, besides those in the key. */
+  guardsWriter(key: string, guards: Guards, included: readonly string[]): () => void {
+    return this.#writer(key, 'guards', included, () => [serialize(guards)])
   }
 
-  writeStrings(key: string, tables: StringTables, ruleSet: RuleSet, included: readonly string[]): void {
-    this.#write(key, 'strings', included, [serialize(outOfSharedMemory(tables)), serialize(ruleSet)])
+  stringsWriter(
+    key: string,
+    tables: StringTables,
+    ruleSet: () => RuleSet,
+    included: readonly string[],
+  ): () => void {
+    return this.#writer(key, 'strings', included, () => [
+      serialize(outOfSharedMemory(tables)),
+      serialize(ruleSet()),
+    ])
   }
 
   #read(key: string, kind: Kind): { readonly first: Buffer; readonly second: Buffer } | undefined {
@@ -107,16 +109,27 @@ export class RuleCache {
     }
   }
 
-  /** Written beside and renamed, so that nobody reads half of it. */
-  #write(key: string, kind: Kind, included: readonly string[], parts: readonly Buffer[]): void {
+  /** The files that are included are read now: when it writes, they may have changed. */
+  #writer(key: string, kind: Kind, included: readonly string[], parts: () => readonly Buffer[]): () => void {
     const folder = this.#folder
-    if (folder === undefined) return
-    const beside = join(folder, `${key}.${process.pid}.tmp`)
+    if (folder === undefined) return () => undefined
     try {
       const head: Head = {
-        included: included.map(path => ({ path, digest: digest(readFileSync(path)).toString('hex') })),
+        included: included.map(path => ({ path, digest: digestOf(readFileSync(path)) })),
       }
+      return () => this.#write(folder, key, kind, head, parts)
+    } catch {
+      // one of them is gone: there is nothing to keep
+      return () => undefined
+    }
+  }
+
+  /** Written beside and renamed, so that nobody reads half of it. */
+  #write(folder: string, key: string, kind: Kind, head: Head, serialized: () => readonly Buffer[]): void {
+    const beside = join(folder, `${key}.${process.pid}.tmp`)
+    try {
       const headBytes = Buffer.from(JSON.stringify(head))
+      const parts = serialized()
       const lengths = Buffer.alloc(8)
       lengths.writeUInt32LE(headBytes.length, 0)
       lengths.writeUInt32LE(parts[0]?.length ?? 0, 4)

@@ -30,6 +30,8 @@ export interface SearchedRules {
   readonly wanted: Uint8Array
   readonly externals: Readonly<Record<string, External>>
   readonly tables: StringTables
+  /** Puts rules into the cache, where they are not there yet. */
+  readonly keep: () => void
 }
 
 /** A rule that holds, in the space that `address` lies in, or a match of such a rule at its address. */
@@ -72,8 +74,9 @@ export class RuleSide {
     this.#spaces = new SpaceMatches(this.#rules.tables, plan, memory)
   }
 
-  /** Makes the conditions ready while others search. */
+  /** Makes the conditions ready, and keeps what was compiled, while others search. */
   prepareEarly(): void {
+    this.#rules.keep()
     try {
       this.prepare()
     } catch {
