@@ -14,7 +14,7 @@ import type { WordCounts } from './word-counts.js'
 import { type WordRow, wordRowOf } from './words.js'
 
 /** Changes when tables or what is looked for change: caches are kept by it. */
-export const PLAN_VERSION = 2
+export const PLAN_VERSION = 3
 
 /**
  * What hits mean. A hit of expression i is one of the rows `first[i]` ≤ row < `first[i + 1]`: it ends `distance` bytes behind the place that is

@@ -3,6 +3,8 @@
 const SLOT_BITS = 18
 /** Factor of the hash of a word: `Math.imul(word, HASH) >>> (32 - bits)`. */
 export const HASH = 0x9e3779b1 | 0
+/** Factor of another. */
+export const SECOND_HASH = 0x85ebca6b | 0
 /** Letters in both cases are one. */
 export const FOLD = 0x20202020
 

@@ -6,13 +6,13 @@
 import { setMembers } from '../../patterns/byte-set.js'
 import type { ByteSet } from '../../patterns/node.js'
 import { isCaseless } from './rows.js'
-import { FOLD, foldedWord, HASH, type WordCounts } from './word-counts.js'
+import { FOLD, foldedWord, HASH, SECOND_HASH, type WordCounts } from './word-counts.js'
 
 export const WORD_BYTES = 4
 /** Bytes in a row that hold a whole word at any alignment. */
 export const ROW_BYTES = 2 * WORD_BYTES - 1
 /** Bytes of a row and around it that are compared before anything else is done. */
-const CHECK_BYTES = 16
+export const CHECK_BYTES = 16
 /** One in so many words of memory may be one of a row's. */
 const SELDOM = 1 << 14
 
@@ -31,22 +31,27 @@ export interface WordRow {
 
 /** All rows, ready to be looked for. Columns lie in shared memory. */
 export interface WordTable {
-  /** Of every word of a row, one bit; its index is the upper bits of a hash. */
-  readonly bits: Int32Array
-  /** Open addressing by the same hash, four numbers a slot: a folded word (0: free), and where its `uses` begin and end. */
-  readonly slots: Int32Array
-  /** Two numbers a use: row and, in the lowest two bits, where in it the word begins; the row's other bytes, folded. */
-  readonly uses: Int32Array
+  /**
+   * What scanners/word-search.wat works on, as it lies in its memory from address 0 on: the filter, blocks of 64 bits; slots, four numbers
+   * each (a folded word, 0: free; where its uses begin and end); uses, seven folded bytes of a row, and behind them, from byte 8 on, the row times
+   * four plus where in the seven the word begins; rows (`ROW_RECORD` bytes each).
+   */
+  readonly image: Uint8Array
+  /** Of the hash of a word, the upper bits; how far it is shifted down to tell a block of the filter, and a slot. */
+  readonly filterShift: number
+  readonly slotShift: number
+  /** Addresses. */
+  readonly slots: number
+  readonly rows: number
+  /** At most so many rows have one word. */
+  readonly mostUses: number
   /** By row. */
   readonly part: Uint32Array
   readonly sub: Uint32Array
+  /** From the first compared byte to the place that is to be verified. */
   readonly distance: Int32Array
-  /** From the first compared byte to the row. */
-  readonly row: Uint8Array
-  /** Where the compared bytes begin in `values` and `masks`; one more for the end. */
-  readonly firstByte: Uint32Array
-  readonly values: Uint8Array
-  readonly masks: Uint8Array
+  /** Compared bytes. */
+  readonly length: Uint8Array
 }
 
 interface Known {
@@ -127,19 +132,14 @@ function knownByte(set: ByteSet): { readonly value: number; readonly mask: numbe
   return known
 }
 
-/** 128 KiB of bits: more would not stay near the processor. */
-const MAX_BIT_BITS = 20
-
-export const SLOT_NUMBERS = 4
-export const USE_NUMBERS = 2
-
-/** The three bytes of a row that are not of its word which begins at `phase`: folded, in their order. */
-export function othersOf(bytes: Uint8Array, row: number, phase: number): number {
-  const first = bytes[row + (phase > 0 ? 0 : WORD_BYTES)] as number
-  const second = bytes[row + (phase > 1 ? 1 : WORD_BYTES + 1)] as number
-  const third = bytes[row + (phase > 2 ? 2 : WORD_BYTES + 2)] as number
-  return (first | (second << 8) | (third << 16) | (FOLD & 0xffffff)) >>> 0
-}
+/** Log2 of the bits of the filter for each word, so that one in some hundred others passes it. */
+const FILTER_SPARE = 5
+/** 256 KiB: more would not stay near the processor. */
+const MOST_FILTER_BITS = 21
+const SLOT_BYTES = 16
+const USE_BYTES = 16
+/** Sixteen values, sixteen masks, bytes before the seven, bytes in all, and as many as are left. */
+const ROW_RECORD = 48
 
 /** Lays rows out. */
 export function wordTableOf(rows: readonly WordRow[]): WordTable {
@@ -152,66 +152,71 @@ export function wordTableOf(rows: readonly WordRow[]): WordTable {
       if (known === undefined) uses.set(word, [use])
       else known.push(use)
     }
-  const keyBits = bitsFor(uses.size, 2)
-  const bitBits = Math.min(MAX_BIT_BITS, bitsFor(uses.size, 32))
-  const bits = column(Int32Array, 2 ** (bitBits - 5))
-  const slots = column(Int32Array, SLOT_NUMBERS * 2 ** keyBits)
-  const flat = column(Int32Array, rows.length * WORD_BYTES * USE_NUMBERS)
-  let next = 0
+  const filterBits = Math.min(MOST_FILTER_BITS, Math.max(9, bitsOf(uses.size) + FILTER_SPARE))
+  const slotBits = bitsOf(uses.size) + 1
+  const slotsAt = 2 ** (filterBits - 3)
+  const usesAt = slotsAt + SLOT_BYTES * 2 ** slotBits
+  const rowsAt = usesAt + USE_BYTES * WORD_BYTES * rows.length
+  const image = new Uint8Array(new SharedArrayBuffer(rowsAt + ROW_RECORD * rows.length))
+  const table = new DataView(image.buffer)
+  let next = usesAt
+  let mostUses = 0
   for (const [word, list] of uses) {
-    const bit = Math.imul(word, HASH) >>> (32 - bitBits)
-    bits[bit >>> 5] = (bits[bit >>> 5] as number) | (1 << (bit & 31))
-    let slot = Math.imul(word, HASH) >>> (32 - keyBits)
-    while (slots[slot * SLOT_NUMBERS] !== 0) slot = (slot + 1) & (2 ** keyBits - 1)
-    const first = next
+    filterWord(table, word, filterBits)
+    let slot = Math.imul(word, HASH) >>> (32 - slotBits)
+    while (table.getInt32(slotsAt + slot * SLOT_BYTES, true) !== 0) slot = (slot + 1) & (2 ** slotBits - 1)
+    const at = slotsAt + slot * SLOT_BYTES
+    table.setInt32(at, word, true)
+    table.setUint32(at + 4, next, true)
     for (const use of list) {
       const { values, row } = rows[use >>> 2] as WordRow
-      flat[next++] = use
-      flat[next++] = othersOf(values, row, use & 3)
+      for (let i = 0; i < ROW_BYTES; i++) image[next + i] = (values[row + i] as number) | (FOLD & 0xff)
+      table.setUint32(next + 8, use, true)
+      next += USE_BYTES
     }
-    slots.set([word, first, next], slot * SLOT_NUMBERS)
+    table.setUint32(at + 8, next, true)
+    mostUses = Math.max(mostUses, list.length)
   }
-  const firstByte = column(Uint32Array, rows.length + 1)
-  for (const [at, { values }] of rows.entries()) firstByte[at + 1] = (firstByte[at] as number) + values.length
-  const total = firstByte[rows.length] as number
-  const values = column(Uint8Array, total)
-  const masks = column(Uint8Array, total)
-  for (const [at, each] of rows.entries()) {
-    masks.set(each.masks, firstByte[at])
-    values.set(
-      each.values.map((value, i) => value & (each.masks[i] as number)),
-      firstByte[at],
-    )
-  }
-  const filled = <Column extends Uint32Array | Int32Array | Uint8Array>(
-    into: Column,
-    of: (row: WordRow) => number,
-  ): Column => {
-    for (const [at, row] of rows.entries()) into[at] = of(row)
-    return into
+  for (const [index, { values, masks, row }] of rows.entries()) {
+    const at = rowsAt + index * ROW_RECORD
+    for (let i = 0; i < values.length; i++) image[at + i] = (values[i] as number) & (masks[i] as number)
+    image.set(masks, at + CHECK_BYTES)
+    table.setUint32(at + 2 * CHECK_BYTES, row, true)
+    table.setUint32(at + 2 * CHECK_BYTES + 4, values.length, true)
   }
   return {
-    bits,
-    slots,
-    uses: flat,
-    part: filled(column(Uint32Array, rows.length), ({ part }) => part),
-    sub: filled(column(Uint32Array, rows.length), ({ sub }) => sub),
-    distance: filled(column(Int32Array, rows.length), ({ distance }) => distance),
-    row: filled(column(Uint8Array, rows.length), ({ row }) => row),
-    firstByte,
-    values,
-    masks,
+    image,
+    filterShift: 32 - (filterBits - 6) - 3,
+    slotShift: 32 - slotBits,
+    slots: slotsAt,
+    rows: rowsAt,
+    mostUses,
+    part: columnOf(Uint32Array, rows, ({ part }) => part),
+    sub: columnOf(Uint32Array, rows, ({ sub }) => sub),
+    distance: columnOf(Int32Array, rows, ({ distance }) => distance),
+    length: columnOf(Uint8Array, rows, ({ values }) => values.length),
   }
 }
 
-/** Bits of an index that leaves `spare` places for each of `count`. */
-function bitsFor(count: number, spare: number): number {
-  return Math.max(10, Math.ceil(Math.log2(Math.max(1, count) * spare)))
+/** Sets two bits of the block that a word's hash tells. */
+function filterWord(table: DataView, word: number, filterBits: number): void {
+  const block = (Math.imul(word, HASH) >>> (32 - (filterBits - 6))) * 8
+  const bits = Math.imul(word, SECOND_HASH)
+  const both = (1n << BigInt(bits >>> 26)) | (1n << BigInt((bits >>> 20) & 63))
+  table.setBigUint64(block, table.getBigUint64(block, true) | both, true)
 }
 
-function column<Column extends Uint32Array | Int32Array | Uint8Array>(
+/** Log2 of `count`, rounded up. */
+function bitsOf(count: number): number {
+  return Math.ceil(Math.log2(Math.max(2, count)))
+}
+
+function columnOf<Column extends Uint32Array | Int32Array | Uint8Array>(
   type: { new (buffer: SharedArrayBuffer): Column; readonly BYTES_PER_ELEMENT: number },
-  length: number,
+  rows: readonly WordRow[],
+  of: (row: WordRow) => number,
 ): Column {
-  return new type(new SharedArrayBuffer(length * type.BYTES_PER_ELEMENT))
+  const column = new type(new SharedArrayBuffer(rows.length * type.BYTES_PER_ELEMENT))
+  for (const [at, row] of rows.entries()) column[at] = of(row)
+  return column
 }
