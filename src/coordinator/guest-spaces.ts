@@ -7,8 +7,7 @@ import { type LinuxProcess, processes } from '../os/linux/processes.js'
 import { readVmas } from '../os/linux/vma.js'
 import { Problems } from '../os/problem.js'
 import { StructReader } from '../os/struct/reader.js'
-import type { AbsentDecoderName } from '../paging/absent.js'
-import type { PagingMode } from '../paging/mode.js'
+import { linuxAbsent } from '../paging/absent.js'
 import { type TlbCounts, tlbCounts } from '../paging/shared-tlb.js'
 import type { GuestSpaces, PageFile, ProcessSpace, SpaceChoice } from '../space/guest-spaces.js'
 import type { SwapSource } from '../space/swap-source.js'
@@ -67,7 +66,7 @@ function linuxSpaces({ kernel, base, memory }: FoundLinux, choice: SpaceChoice):
     const mapped = scanned ? areas.of(process) : undefined
     found.push({ pid, name, dtb, ...(mapped && { areas: mapped }) })
   }
-  const absent = decoderOf(kernel.paging)
+  const absent = linuxAbsent(kernel.paging.format)
   const spaces = { mode: kernel.paging, kernelDtb: kernel.dtb, processes: found, absent }
   const translations = (): TlbCounts => tlbCounts(memory)
   return { base, spaces, fileAt: filesOf(kernel), swap: swapOpener(kernel, memory), translations }
@@ -104,11 +103,6 @@ function checkProcess(listed: readonly LinuxProcess[], pid: number): void {
   if (process.mmAddress === undefined)
     throw new VmsiftError('bad-argument', `${what} has ended (a zombie), its memory is gone`)
   throw new VmsiftError('bad-argument', `${what}: its page table is not in this image`)
-}
-
-function decoderOf({ format }: PagingMode): AbsentDecoderName {
-  if (format === 'aarch64') return 'linux-arm64'
-  return format === 'ia32' ? 'linux-i386' : 'linux-x86-64'
 }
 
 /** Reads where processes have mappings. */

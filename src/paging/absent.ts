@@ -3,6 +3,8 @@
  * system keeps swap slots there, and pages that nobody may touch.
  */
 
+import type { PagingMode } from './mode.js'
+
 /** By name, so that it crosses threads. `none`: nothing is known, every such entry is not present. */
 export type AbsentDecoderName =
   | 'none'
@@ -26,6 +28,12 @@ export type AbsentDecoderName =
   | 'windows-x86-64'
   /** The same, the number in bits 12-15 (17134 and later). */
   | 'windows-x86-64-file12'
+
+/** How Linux marks what is not present, in tables of this format. */
+export function linuxAbsent(format: PagingMode['format']): AbsentDecoderName {
+  if (format === 'aarch64') return 'linux-arm64'
+  return format === 'ia32' ? 'linux-i386' : 'linux-x86-64'
+}
 
 /** A page's place in swap: which swap area, and the slot in it. */
 export interface SwapSlot {

@@ -1,6 +1,6 @@
 /** Where a kernel may be, before its own page tables proved it. */
 import type { PhysicalMemory } from '../../../core/memory.js'
-import type { AbsentDecoderName } from '../../../paging/absent.js'
+import { linuxAbsent } from '../../../paging/absent.js'
 import { type AddressSpace, openAddressSpace } from '../../../paging/address-space.js'
 import type { PagingMode } from '../../../paging/mode.js'
 import { rebased } from '../../search/physical.js'
@@ -22,13 +22,7 @@ export function kernelSpace(
   candidate: Pick<Candidate, 'mode' | 'dtb' | 'base'>,
 ): AddressSpace {
   const { mode, dtb, base } = candidate
-  return openAddressSpace(rebased(memory, base), { mode, dtb, absent: absentOf(mode) })
-}
-
-/** How Linux marks what is not present. */
-export function absentOf(mode: PagingMode): AbsentDecoderName {
-  if (mode.format === 'aarch64') return 'linux-arm64'
-  return mode.format === 'ia32' ? 'linux-i386' : 'linux-x86-64'
+  return openAddressSpace(rebased(memory, base), { mode, dtb, absent: linuxAbsent(mode.format) })
 }
 
 /** gpa of a virtual address, undefined where nothing is mapped. */

@@ -1,5 +1,6 @@
 /** A kernel's symbols and types, each read at first use: the guest's own, then a file of the person's, then what the data gives away. */
 import type { PhysicalMemory } from '../../../core/memory.js'
+import { linuxAbsent } from '../../../paging/absent.js'
 import { openAddressSpace } from '../../../paging/address-space.js'
 import { parseBtf } from '../../../symbols/btf-types.js'
 import { virtualReader } from '../../../symbols/byte-reader.js'
@@ -7,7 +8,7 @@ import type { SymbolTable, TypeTable } from '../../../symbols/contract.js'
 import { parseKallsyms } from '../../../symbols/kallsyms.js'
 import { rebased } from '../../search/physical.js'
 import { type Derived, deriveTypes } from '../derive/derive.js'
-import { absentOf, gpaOf, kernelSpace } from './candidate.js'
+import { gpaOf, kernelSpace } from './candidate.js'
 import { chainSymbols, chainTypes, listedSymbols } from './chained-tables.js'
 import type { LinuxRecord } from './record.js'
 
@@ -117,7 +118,7 @@ export class KernelTables {
         kernelBase,
         dtb: kernelDtb,
         translate: (dtb, va) =>
-          gpaOf(openAddressSpace(memory, { mode, dtb, kernelDtb, absent: absentOf(mode) }), va),
+          gpaOf(openAddressSpace(memory, { mode, dtb, kernelDtb, absent: linuxAbsent(mode.format) }), va),
       }),
     }
     return this.#derived.found
