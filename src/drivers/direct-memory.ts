@@ -11,16 +11,16 @@ import type { FileMap } from './file-map.js'
 import { readFully } from './file-source.js'
 import type { PageCache } from './page-cache.js'
 
-/** Shorter reads are of page tables and structures, here and there: reading ahead of them costs more than they do. */
+/** Shorter reads are of page tables and structures, here and there: to read ahead of them, or ask for holes, costs more than they do. */
 const STREAMED_BYTES = 256 * 1024
 /** Bytes tried again one by one after a read failed: the smallest unit a disk loses. */
 const RETRY_BYTES = 4096
 
-/** What the machine offers beside pread; each may be missing. */
+/** What the machine offers beside pread; each may be missing. Looked at when first needed, but for `map`. */
 export interface FileAids {
   readonly map?: FileMap
-  readonly holes?: FileHoles
-  readonly cache?: PageCache
+  readonly holes?: FileHoles | undefined
+  readonly cache?: PageCache | undefined
 }
 
 export class DirectMemory implements PhysicalMemory, LeasedMemory {
@@ -30,6 +30,7 @@ export class DirectMemory implements PhysicalMemory, LeasedMemory {
   readonly #size: () => number
   readonly #aids: FileAids
   #last = 0
+  #entered = false
   #scratch = new Uint8Array(0)
 
   /** `fd` stays the caller's; `size` tells the file's size at the moment it is called. */
@@ -88,7 +89,7 @@ export class DirectMemory implements PhysicalMemory, LeasedMemory {
     const into = gpa - (this.#extents.gpa[index] as number)
     const offset = this.#extents.offset[index] as number
     if (offset >= 0 && into + length <= (this.#extents.length[index] as number)) {
-      const bytes = this.#isHole(offset + into, length) ? undefined : this.#lend(offset + into, length)
+      const bytes = this.#lend(offset + into, length)
       if (bytes !== undefined) return { bytes }
     }
     return this.#copy(gpa, length)
@@ -101,11 +102,17 @@ export class DirectMemory implements PhysicalMemory, LeasedMemory {
 
   /** A view of the file, where it is mapped and in memory. */
   #lend(offset: number, length: number): Uint8Array | undefined {
-    const { map, cache } = this.#aids
-    if (map === undefined) return undefined
+    const { map } = this.#aids
+    if (map === undefined || this.#isHole(offset, length)) return undefined
     // a file that is not in memory is copied, and needs no lease
-    if (cache !== undefined && !cache.enter(offset)) return undefined
+    if (!this.#enter(offset)) return undefined
     return map.view(offset, length)
+  }
+
+  /** Tells the page cache what is read now; true when that is all in memory. */
+  #enter(offset: number): boolean {
+    this.#entered = true
+    return this.#aids.cache?.enter(offset) ?? true
   }
 
   /** Puts the bytes together in scratch, extent by extent. */
@@ -121,9 +128,10 @@ export class DirectMemory implements PhysicalMemory, LeasedMemory {
       const target = this.#scratch.subarray(done, done + piece)
       if (offset === EXCLUDED_EXTENT)
         return { bytes: this.#scratch.subarray(0, done), stop: { reason: 'excluded', length: piece } }
-      if (offset === ZERO_EXTENT || this.#isHole(offset + into, piece)) target.fill(0)
+      const streamed = piece >= STREAMED_BYTES
+      if (offset === ZERO_EXTENT || (streamed && this.#isHole(offset + into, piece))) target.fill(0)
       else {
-        if (piece >= STREAMED_BYTES) this.#aids.cache?.enter(offset + into)
+        if (streamed) this.#enter(offset + into)
         const got = readFully(this.#fd, target, offset + into)
         const bad = got < piece ? this.#short(target, got, offset + into) : undefined
         if (bad?.stop.reason === 'truncated') {
@@ -183,7 +191,7 @@ export class DirectMemory implements PhysicalMemory, LeasedMemory {
 
   [Symbol.dispose](): void {
     this.#aids.map?.[Symbol.dispose]()
-    this.#aids.cache?.leave()
+    if (this.#entered) this.#aids.cache?.leave()
   }
 }
 

@@ -1,7 +1,7 @@
 /** DriverSpec -> PhysicalMemory, in whichever thread it is called. */
 import { closeSync, fstatSync, openSync } from 'node:fs'
 import type { PhysicalMemory } from '../core/memory.js'
-import { tryLibc } from '../ffi/libc.js'
+import { type Libc, tryLibc } from '../ffi/libc.js'
 import { openBlocks } from '../formats/open-blocks.js'
 import { openBlockMemory } from './block-memory.js'
 import { DirectMemory, type FileAids } from './direct-memory.js'
@@ -43,11 +43,26 @@ function openFile(spec: FileSpec): PhysicalMemory {
   return memory
 }
 
+/** Of memory that is copied, most reads are short, and need none: the native calls are loaded when the first does. */
 function fileAids(fd: number, size: number, map: boolean): FileAids {
-  const libc = tryLibc()
-  if (libc === undefined) return {}
-  const aids = { holes: new FileHoles(libc, fd), cache: new PageCache(libc, fd, size) }
-  return map ? { ...aids, map: new FileMap(libc, fd, leaseOn(libc, fd)) } : aids
+  let libc: Libc | undefined
+  let loaded: Omit<FileAids, 'map'> | undefined
+  const load = () => {
+    libc = tryLibc()
+    return libc === undefined ? {} : { holes: new FileHoles(libc, fd), cache: new PageCache(libc, fd, size) }
+  }
+  if (map) loaded = load()
+  return {
+    ...(map && libc !== undefined && { map: new FileMap(libc, fd, leaseOn(libc, fd)) }),
+    get holes() {
+      loaded ??= load()
+      return loaded.holes
+    },
+    get cache() {
+      loaded ??= load()
+      return loaded.cache
+    },
+  }
 }
 
 /** The same file through a descriptor of this thread's own, since a lease belongs to one; else the shared one, unmapped. */
