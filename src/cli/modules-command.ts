@@ -1,7 +1,7 @@
 /** `vmsift modules`: the kernel modules that are loaded. */
 import { hex } from '../core/address.js'
 import { VmsiftError } from '../core/errors.js'
-import { crossCheckModules, type ModuleSources } from '../os/linux/module-crosscheck.js'
+import type { ModuleSources } from '../os/linux/module-crosscheck.js'
 import type { LinuxModule } from '../os/linux/modules.js'
 import type { GuestOptions } from './guest-options.js'
 import { type Column, listCommand, listView } from './list-command.js'
@@ -48,13 +48,16 @@ export const define = listCommand<Row, ModulesOptions>({
       .option('--check', 'find modules in four ways, and tell which show each')
       .option('--pid <pid>', 'Windows: the libraries of this process'),
   windows: listView(windowsModulesView),
-  list: (guest, options) => {
+  list: async (guest, options) => {
     if (options.pid !== undefined)
       throw new VmsiftError(
         'not-supported',
         'modules --pid is for Windows guests; vmsift maps shows the files of a process',
       )
-    if (options.check === true) return crossCheckModules(guest.kernel, guest.memory)
+    if (options.check === true) {
+      const { crossCheckModules } = await import('../os/linux/module-crosscheck.js')
+      return crossCheckModules(guest.kernel, guest.memory)
+    }
     const { items, problems } = guest.modules()
     return { items: items.map(module => ({ module })), problems }
   },

@@ -1,7 +1,7 @@
 /** `vmsift ps`: the guest's processes. */
 import { hex } from '../core/address.js'
 import type { LinuxGuest } from '../introspect/linux-guest.js'
-import { crossCheckProcesses, type ProcessSources, type ProcessVerdict } from '../os/linux/crosscheck.js'
+import type { ProcessSources, ProcessVerdict } from '../os/linux/crosscheck.js'
 import type { LinuxProcess } from '../os/linux/processes.js'
 import type { Listing } from '../os/problem.js'
 import type { GuestOptions } from './guest-options.js'
@@ -80,7 +80,8 @@ function listed(guest: LinuxGuest): Listing<Row> {
   return { items: items.map(process => ({ process })), problems }
 }
 
-function checked(guest: LinuxGuest): Listing<Row> {
+async function checked(guest: LinuxGuest): Promise<Listing<Row>> {
+  const { crossCheckProcesses } = await import('../os/linux/crosscheck.js')
   return crossCheckProcesses(guest.kernel, guest.memory)
 }
 

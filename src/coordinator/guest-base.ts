@@ -1,5 +1,6 @@
 /** Where the memory of a raw image starts, when its guest tells: arm64 machines have RAM at 0x40000000 and elsewhere. */
 import { findRun } from '../core/runs.js'
+import { isWindowsRecord } from '../os/reopen.js'
 import { cacheFolder } from './cache-folder.js'
 import { DetectionCache } from './detection-cache.js'
 import type { GuestOptions } from './guest.js'
@@ -30,11 +31,19 @@ export async function openTargetAtGuestBase(
 ): Promise<Target> {
   const { cache, ...parse } = options
   const target = await openTarget(path, parse)
-  if (target.format !== 'raw' || parse.base !== undefined || !looksLikeArm64(target)) return target
+  if (target.format !== 'raw' || parse.base !== undefined) return target
+  if (isKnownWindows(target, cache) || !looksLikeArm64(target)) return target
   const base = await guestBase(target, cache === undefined ? {} : { cache })
   if (base === 0) return target
   target[Symbol.dispose]()
   return openTarget(path, { ...parse, base })
+}
+
+/** Memory of these begins at 0. */
+function isKnownWindows(target: Target, cache = new DetectionCache(cacheFolder())): boolean {
+  const identity = target.identity([])
+  const kept = identity === undefined ? undefined : cache.read(identity)
+  return kept !== undefined && isWindowsRecord(kept)
 }
 
 async function guestBase(target: Target, options: GuestOptions): Promise<number> {

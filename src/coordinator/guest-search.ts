@@ -1,7 +1,8 @@
 /** The steps of recognising a guest: a kept record, memory, a symbol file or a folder of them. */
 import { VmsiftError } from '../core/errors.js'
 import type { PhysicalMemory } from '../core/memory.js'
-import { type DetectedGuest, detectGuest, type GuestHints, releasesIn, reopenGuest } from '../os/detect.js'
+import type { DetectedGuest, GuestHints } from '../os/detected.js'
+import { reopenGuest } from '../os/reopen.js'
 import type { SymbolFile } from '../symbols/load.js'
 import { isSymbolFolder, symbolFileFor, symbolFileForPdb } from './symbol-choice.js'
 
@@ -27,14 +28,13 @@ export class GuestSearch {
     if (symbols === undefined) return this.#detect()
     const { loadSymbolFile } = await import('../symbols/load.js')
     if (!(await isSymbolFolder(symbols))) return this.#detect(await loadSymbolFile(symbols))
-    const found = this.#detect()
+    const found = await this.#detect()
     if (found === undefined) return this.#detectByRelease(symbols)
     const path = await this.#fileOf(symbols, found)
     // a Windows kernel that names no PDB has no symbol file anywhere
     if (path === undefined) return found
-    return (
-      reopenGuest(this.#memory, found.record(), { ...this.#hints, file: await loadSymbolFile(path) }) ?? found
-    )
+    const hints = { ...this.#hints, file: await loadSymbolFile(path) }
+    return (await reopenGuest(this.#memory, found.record(), hints)) ?? found
   }
 
   /** @throws VmsiftError `target-not-found` where the folder has no file for this kernel. */
@@ -53,19 +53,25 @@ export class GuestSearch {
 
   /** A kernel without symbols of its own: its banner says which file to take. */
   async #detectByRelease(folder: string): Promise<DetectedGuest | undefined> {
-    const { loadSymbolFile } = await import('../symbols/load.js')
+    const [{ loadSymbolFile }, { releasesIn }] = await Promise.all([
+      import('../symbols/load.js'),
+      import('../os/detect.js'),
+    ])
     for (const release of releasesIn(this.#memory)) {
       const path = await symbolFileFor(folder, release)
-      const found = path === undefined ? undefined : this.#detect(await loadSymbolFile(path))
+      const found = path === undefined ? undefined : await this.#detect(await loadSymbolFile(path))
       if (found !== undefined) return found
     }
     return undefined
   }
 
-  #detect(file?: SymbolFile): DetectedGuest | undefined {
-    const known =
-      this.#kept === undefined ? undefined : reopenGuest(this.#memory, this.#kept, { ...this.#hints, file })
+  async #detect(file?: SymbolFile): Promise<DetectedGuest | undefined> {
+    const hints = { ...this.#hints, file }
+    const known = this.#kept === undefined ? undefined : await reopenGuest(this.#memory, this.#kept, hints)
     this.cached = known !== undefined
-    return known ?? detectGuest(this.#memory, { ...this.#hints, file })
+    if (known !== undefined) return known
+    // loaded when needed: both families' searches
+    const { detectGuest } = await import('../os/detect.js')
+    return detectGuest(this.#memory, hints)
   }
 }

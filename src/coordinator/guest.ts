@@ -2,11 +2,11 @@
 import { statSync } from 'node:fs'
 import { VmsiftError } from '../core/errors.js'
 import type { PhysicalMemory } from '../core/memory.js'
-import type { DetectedGuest, DetectedLinux, DetectedWindows, GuestHints } from '../os/detect.js'
-import { absentOf } from '../os/linux/detect/candidate.js'
+import type { DetectedGuest, DetectedLinux, DetectedWindows, GuestHints } from '../os/detected.js'
 import type { LinuxKernel } from '../os/linux/kernel.js'
 import { rebased } from '../os/search/physical.js'
 import type { WindowsKernel } from '../os/windows/kernel.js'
+import { linuxAbsent } from '../paging/absent.js'
 import { type AddressSpace, openAddressSpace } from '../paging/address-space.js'
 import { cacheFolder } from './cache-folder.js'
 import { DetectionCache } from './detection-cache.js'
@@ -141,7 +141,7 @@ class LinuxTarget extends DetectedTarget implements FoundLinux {
 
   openSpace(dtb: number): AddressSpace {
     const { paging: mode, dtb: kernelDtb } = this.kernel
-    return openAddressSpace(this.memory, { mode, dtb, kernelDtb, absent: absentOf(mode) })
+    return openAddressSpace(this.memory, { mode, dtb, kernelDtb, absent: linuxAbsent(mode.format) })
   }
 }
 

@@ -2,8 +2,8 @@
 import { type GuestOptions, openGuest } from '../coordinator/guest.js'
 import type { Target } from '../coordinator/target.js'
 import { VmsiftError } from '../core/errors.js'
-import { LinuxGuest } from './linux-guest.js'
-import { WindowsGuest } from './windows-guest.js'
+import type { LinuxGuest } from './linux-guest.js'
+import type { WindowsGuest } from './windows-guest.js'
 
 /** A guest whose system was recognised, by its `family`. */
 export type SystemGuest = LinuxGuest | WindowsGuest
@@ -14,8 +14,15 @@ export type SystemGuest = LinuxGuest | WindowsGuest
  */
 export async function openSystemGuest(target: Target, options: GuestOptions = {}): Promise<SystemGuest> {
   const guest = await openGuest(target, options)
-  if (guest?.family === 'linux') return new LinuxGuest(guest)
-  if (guest?.family === 'windows') return new WindowsGuest(guest)
+  // only what this guest needs is loaded
+  if (guest?.family === 'linux') {
+    const { LinuxGuest } = await import('./linux-guest.js')
+    return new LinuxGuest(guest)
+  }
+  if (guest?.family === 'windows') {
+    const { WindowsGuest } = await import('./windows-guest.js')
+    return new WindowsGuest(guest)
+  }
   throw new VmsiftError(
     'target-unsupported',
     `no system was recognised in ${target.path}: is it the memory of a Linux or Windows guest, and complete? (scan, read and dump of physical addresses work all the same)`,
