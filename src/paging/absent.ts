@@ -18,16 +18,20 @@ export type AbsentDecoderName =
   | 'linux-arm64-offset8'
   /** Type in bits 6-10, offset in 12-61 (6.11 and later). */
   | 'linux-arm64-offset12'
-  /** 32-bit entries of Windows. */
+  /** 32-bit entries of Windows since 6.0. */
   | 'windows-ia32'
+  /** 32-bit entries of Windows 5.x. */
+  | 'windows-ia32-5'
   /** 64-bit entries of 32-bit Windows; the page file's number in bits 1-4. */
   | 'windows-pae'
-  /** The same, the number in bits 12-15 (since the fix of L1TF: Windows 10 17134 and later). */
+  /** The same, the number in bits 12-15 (since the fix of L1TF). */
   | 'windows-pae-file12'
   /** 64-bit Windows; the page file's number in bits 1-4. */
   | 'windows-x86-64'
-  /** The same, the number in bits 12-15 (17134 and later). */
+  /** The same, the number in bits 12-15 (since the fix of L1TF). */
   | 'windows-x86-64-file12'
+  /** The same, on processors that the fix is for: this bit is set in every entry that is not valid. */
+  | `windows-x86-64-mask${number}`
 
 /** How Linux marks what is not present, in tables of this format. */
 export function linuxAbsent(format: PagingMode['format']): AbsentDecoderName {
@@ -165,8 +169,19 @@ function arm64(
 /** _MMPTE_SOFTWARE, _MMPTE_TRANSITION, _MMPTE_PROTOTYPE (PDBs of ntoskrnl; the bits are the same in all widths and versions). */
 const WINDOWS_PROTOTYPE = 0x400
 const WINDOWS_TRANSITION = 0x800
-/** Since the fix of L1TF, bit 45 of an absent entry may be turned over (MiState.Hardware.InvalidPteMask); no machine has such frames. */
+/**
+ * Since the fix of L1TF, one bit of an absent entry may be set that no frame of the machine has (MiState.Hardware.InvalidPteMask); where it
+ * was set anyway, SwizzleBit says so (MiSwizzleInvalidPte, as LibVMI's windows_pte_to_paddr undoes it). Which bit, the processor decides:
+ * 45 is the usual one.
+ */
+const WINDOWS_SWIZZLE = 0x10
+const FIRST_MASK_BIT = 36
 const WINDOWS_FRAME_HIGH = 0xdfff
+/** Kernel addresses of 64 bits have all of a high word's upper bits: no frame and no place in a page file reaches there. */
+const isKernelHigh = (high: number) => high >> 15 === -1
+/** A prototype entry that leads nowhere: the VAD tells (MI_PTE_LOOKUP_NEEDED). */
+const LOOKUP_HIGH = -1
+const LOOKUP_32 = 0xfffff
 
 /** `prototype` tells whether an entry with the bit is one that leads somewhere. */
 function windows(
@@ -184,6 +199,8 @@ function windows(
     prototype,
     classify(low, high, last) {
       const kind = low & (WINDOWS_PROTOTYPE | WINDOWS_TRANSITION)
+      // since 22621 an entry of a file's section holds the section's address (MemProcFS, mm_win.c)
+      if (isKernelHigh(high) && (low & WINDOWS_PROTOTYPE) === 0) return ENTRY_ABSENT
       if (kind === WINDOWS_TRANSITION) return ENTRY_TRANSITION
       if (!last) return ENTRY_ABSENT
       if (kind !== 0) return (low & WINDOWS_PROTOTYPE) !== 0 ? ENTRY_PROTOTYPE : ENTRY_ABSENT
@@ -209,14 +226,45 @@ function windows64(
   return windows(name, transitionHigh, prototype, slot, highIsOffset)
 }
 
-/** 48 bits from bit 16 on, the highest of which is the sign. */
-const prototype64 = (low: number, high: number) => high * 2 ** 16 + (low >>> 16)
+/** 48 bits from bit 16 on, the highest of which is the sign: all of them lead into the kernel's half. */
+const prototype64 = (low: number, high: number) =>
+  high >= 0 || high === LOOKUP_HIGH ? Number.NaN : high * 2 ** 16 + (low >>> 16)
 /** The address of 32 bits stands in the high word. */
-const prototypePae = (_low: number, high: number) => high >>> 0
-/** An offset from the start of the kernel's half, in two parts. */
-const prototype32 = (low: number) => 0x8000_0000 + ((low >>> 1) & 0x7fff_fc00) + ((low << 1) & 0x3fc)
+const prototypePae = (_low: number, high: number) =>
+  high >= 0 || high === LOOKUP_HIGH ? Number.NaN : high >>> 0
+/** Since 6.0: an offset from the start of the kernel's half, in two parts (_MMPTE_PROTOTYPE: 8 bits from 1 on, 21 from 11 on). */
+const prototype32 = (low: number) =>
+  low >>> 12 === LOOKUP_32 ? Number.NaN : 0x8000_0000 + ((low >>> 1) & 0x7fff_fc00) + ((low << 1) & 0x3fc)
+/** MmProtopte_Base: where the paged pool starts, unless a large one was asked for (mi386.h). */
+const PAGED_POOL_32 = 0xe100_0000
+/** 5.x: an offset from there (_MMPTE_PROTOTYPE: 7 bits from 1 on, 21 from 11 on; ReactOS' MiProtoPteToPte). */
+function prototype32Of5(low: number): number {
+  const address = PAGED_POOL_32 + (low >>> 11) * 0x200 + ((low & 0xfe) << 1)
+  return low >>> 12 === LOOKUP_32 || address >= 2 ** 32 ? Number.NaN : address
+}
 
-const DECODERS: Readonly<Record<AbsentDecoderName, AbsentDecoder>> = {
+function windows32(name: AbsentDecoderName, prototype: AbsentDecoder['prototype']): AbsentDecoder {
+  const slot = (entry: bigint) => ({ type: Number((entry >> 1n) & 15n), offset: Number(entry >> 12n) })
+  return windows(name, 0, prototype, slot, low => low >>> 12 !== 0)
+}
+
+/** 64-bit entries with `bit` set in all that are not valid. */
+function masked64(name: AbsentDecoderName, bit: number): AbsentDecoder {
+  const mask = 2 ** (bit - 32)
+  const plain = (low: number, high: number) => ((low & WINDOWS_SWIZZLE) !== 0 ? high : high & ~mask)
+  return windows(
+    name,
+    0xffff & ~mask,
+    (low, high) => (high >= 0 || high === LOOKUP_HIGH ? Number.NaN : prototype64(low, plain(low, high))),
+    entry => {
+      const high = plain(Number(entry & 0xffff_ffffn), Number(entry >> 32n) | 0)
+      return { type: Number((entry >> 12n) & 15n), offset: high >>> 0 }
+    },
+    (low, high) => plain(low, high) !== 0,
+  )
+}
+
+const DECODERS: Readonly<Record<Exclude<AbsentDecoderName, MaskedName>, AbsentDecoder>> = {
   none: NONE,
   'linux-i386': LINUX_I386,
   'linux-x86-64': LINUX_X86_64,
@@ -235,20 +283,27 @@ const DECODERS: Readonly<Record<AbsentDecoderName, AbsentDecoder>> = {
     entry => ({ type: Number((entry >> 6n) & 31n), offset: Number((entry >> 12n) & 0x3_ffff_ffff_ffffn) }),
     low => (low >>> 6) & 31,
   ),
-  'windows-ia32': windows(
-    'windows-ia32',
-    0,
-    prototype32,
-    entry => ({ type: Number((entry >> 1n) & 15n), offset: Number(entry >> 12n) }),
-    low => low >>> 12 !== 0,
-  ),
+  'windows-ia32': windows32('windows-ia32', prototype32),
+  'windows-ia32-5': windows32('windows-ia32-5', prototype32Of5),
   'windows-pae': windows64('windows-pae', 1n, 0x3f, prototypePae),
   'windows-pae-file12': windows64('windows-pae-file12', 12n, 0x3f, prototypePae),
   'windows-x86-64': windows64('windows-x86-64', 1n, WINDOWS_FRAME_HIGH, prototype64),
   'windows-x86-64-file12': windows64('windows-x86-64-file12', 12n, WINDOWS_FRAME_HIGH, prototype64),
 }
 
+type MaskedName = `windows-x86-64-mask${number}`
+
+const MASKED: readonly AbsentDecoder[] = Array.from({ length: 16 }, (_, i) =>
+  masked64(`windows-x86-64-mask${FIRST_MASK_BIT + i}`, FIRST_MASK_BIT + i),
+)
+
+/** The decoder for entries that are not valid with this bit set; undefined for a bit that none can be: of them 36 to 51 can. */
+export function maskedDecoderName(bit: number): AbsentDecoderName | undefined {
+  return MASKED[bit - FIRST_MASK_BIT]?.name
+}
+
 /** The decoder of that name. */
 export function absentDecoder(name: AbsentDecoderName): AbsentDecoder {
-  return DECODERS[name]
+  const decoders: Readonly<Partial<Record<AbsentDecoderName, AbsentDecoder>>> = DECODERS
+  return decoders[name] ?? MASKED.find(each => each.name === name) ?? NONE
 }

@@ -110,6 +110,8 @@ export interface BuilderOptions {
   readonly paging: Paging
   /** Build number, such as 19041. */
   readonly build: number
+  /** A bit that is set in every entry that is not valid. */
+  readonly maskBit?: number
   /** Index of the top table's entry that leads to itself. */
   readonly selfIndex: number
   /** Pools grow from here. */
@@ -129,6 +131,8 @@ export class Builder {
   readonly kernel: Space
   readonly nonPaged: Pool
   readonly paged: Pool
+  /** InvalidPteMask. */
+  readonly #mask: bigint
   /** Top tables of PAE, 32 bytes each, share frames. */
   #paeTops = 0
   #paeFrame = -1
@@ -138,6 +142,7 @@ export class Builder {
   constructor(options: BuilderOptions) {
     const { memory, facts, paging, build, selfIndex } = options
     this.memory = memory
+    this.#mask = options.maskBit === undefined ? 0n : 1n << BigInt(options.maskBit)
     this.facts = facts
     this.paging = paging
     this.build = build
@@ -147,6 +152,12 @@ export class Builder {
     this.kernel = new Space(memory, this.tables, this.tables, this.pointerBytes)
     this.nonPaged = new Pool(this, options.nonPagedPool, 2)
     this.paged = new Pool(this, options.pagedPool, 3)
+  }
+
+  /** An entry that is not valid as it is kept (MiSwizzleInvalidPte): bit 4 says that the mask was in it already. */
+  invalid(entry: bigint): bigint {
+    if (this.#mask === 0n) return entry
+    return (entry & this.#mask) === 0n ? entry | this.#mask : entry | 0x10n
   }
 
   newTables(): Tables {

@@ -22,6 +22,8 @@ export interface GuestOptions {
   readonly separateTables?: boolean
   /** KdDebuggerDataBlock is encoded. Default: from 6.2 on. */
   readonly encoded?: boolean
+  /** A bit that is set in every entry that is not valid, as on processors with L1TF. */
+  readonly maskBit?: number
   /** Without what boots further processors. */
   readonly withoutLowStub?: boolean
 }
@@ -312,6 +314,14 @@ export const GUEST_NAMES = (Object.keys(PLANS) as GuestName[]).filter(
   name => !OTHER_GUEST_NAMES.includes(name),
 )
 
+/** Pages of pool that were never touched, whose entries tell the mask. */
+function reservePool(builder: Builder, start: bigint): void {
+  for (let page = 0n; page < 40n; page++) {
+    const at = builder.tables.entryAt(start + page * 4096n)
+    builder.tables.write(at, builder.invalid(4n << 5n))
+  }
+}
+
 /** System started then: 2021-02-21, 100 ns since 1601. */
 const START_TIME = 132_583_450_000_000_000n
 
@@ -323,7 +333,13 @@ export function buildWindowsGuest(name: GuestName, options: GuestOptions = {}): 
   const wide = plan.paging === '4-level'
   const facts = new Facts(name)
   const memory = new GuestMemory(ramBytes, plan.build + (plan.paging === 'pae' ? 1 : 0))
-  const builder = new Builder({ ...plan, memory, facts })
+  const builder = new Builder({
+    ...plan,
+    memory,
+    facts,
+    ...(options.maskBit !== undefined && { maskBit: options.maskBit }),
+  })
+  if (options.maskBit !== undefined) reservePool(builder, plan.pagedPool + 0x800_0000n)
   const machine = wide ? 0x8664 : 0x14c
   const pdb =
     plan.pdb === undefined || plan.guid === undefined

@@ -205,7 +205,8 @@ class UserBuilder {
       return gpa
     }
     const at = (page: number): bigint => start + BigInt(page) * PAGE
-    const put = (page: number, entry: bigint): void => tables.write(tables.entryAt(at(page)), entry)
+    const put = (page: number, entry: bigint): void =>
+      tables.write(tables.entryAt(at(page)), builder.invalid(entry))
     for (const page of [0, 1]) {
       const gpa = filled()
       tables.map(at(page), gpa, { user: true })
@@ -222,29 +223,30 @@ class UserBuilder {
     // memory that is reserved only, and memory that several may share, with no file behind it
     this.area(start + 0x20_0000n, 8 * 4096, NO_ACCESS, 'private')
     this.area(start + 0x30_0000n, 8 * 4096, READ_WRITE, 'mapped')
-    if (paging === 'ia32') return
     this.#mapped(start + 0x10_0000n, filled, protection)
-    this.#large(start + 0x4000_0000n)
+    if (paging !== 'ia32') this.#large(start + 0x4000_0000n)
   }
 
   /** A view of a file, by prototype entries. */
   #mapped(start: bigint, filled: () => number, protection: bigint): void {
-    const { paged, kernel, paging, build } = this.#builder
-    const prototypes = paged.alloc('MmSt', 4 * 8)
+    const builder = this.#builder
+    const { paged, kernel, paging, build } = builder
     const { tables } = this.#space
+    const { entryBytes } = tables
+    const prototypes = paged.alloc('MmSt', 4 * entryBytes)
     const places = [filled(), filled()] as const
     const entries = [
-      BigInt(places[0]) | 0x21n | (1n << 63n),
-      BigInt(places[1]) | protection | 0x800n,
-      pageFileEntry(paging, build, 1, 0x77) | protection,
+      BigInt(places[0]) | 0x21n | (paging === 'ia32' ? 0n : 1n << 63n),
+      builder.invalid(BigInt(places[1]) | protection | 0x800n),
+      builder.invalid(pageFileEntry(paging, build, 1, 0x77) | protection),
       0n,
     ]
     entries.forEach((entry, i) => {
-      kernel.integer(prototypes + BigInt(i * 8), entry, 8)
-      const address = prototypes + BigInt(i * 8)
-      // 48 bits of the address, sign extended; under PAE all 32
-      const bits = paging === 'pae' ? address << 32n : BigInt.asUintN(48, address) << 16n
-      tables.write(tables.entryAt(start + BigInt(i) * PAGE), bits | 0x400n | protection)
+      const address = prototypes + BigInt(i * entryBytes)
+      kernel.integer(address, entry, entryBytes)
+      const value =
+        paging === 'ia32' ? prototype5(address) : builder.invalid(prototype(paging, address) | protection)
+      tables.write(tables.entryAt(start + BigInt(i) * PAGE), value)
     })
     this.pages.push(
       { va: start, kind: 'prototype', gpa: places[0] },
@@ -266,6 +268,17 @@ class UserBuilder {
     this.pages.push({ va: start, kind: 'large', gpa })
     this.area(start, bytes, READ_WRITE, 'private')
   }
+}
+
+/** 48 bits of the address, sign extended; under PAE all 32. */
+function prototype(paging: string, address: bigint): bigint {
+  return (paging === 'pae' ? address << 32n : BigInt.asUintN(48, address) << 16n) | 0x400n
+}
+
+/** As kernels of 5.x make one without PAE (MiProtoAddressForPte, mi386.h): by the distance from where paged pool starts. */
+function prototype5(address: bigint): bigint {
+  const distance = address - 0xe100_0000n
+  return ((distance >> 1n) & 0xfen) | ((distance << 2n) & 0xffff_f800n) | 0x400n
 }
 
 /** MMPTE_SOFTWARE with a place in a page file. */

@@ -12,8 +12,9 @@ import { addAccessors, addTable } from '../layout/process-layout.js'
 import { versionOfBuild, type WindowsMachine, type WindowsVersion } from '../layout/version.js'
 import { readCodeView } from '../pe/code-view.js'
 import { MACHINE_AMD64, MACHINE_ARM64, type PeImage, presentBytes } from '../pe/image.js'
-import { candidateSpace, isFileNumberMoved, windowsAbsent } from './candidate.js'
+import { candidateSpace, type EntryFacts, isFileNumberMoved, windowsAbsent } from './candidate.js'
 import type { DebuggerBlock } from './debugger-block.js'
+import { maskBitOf, maskBitTold } from './entry-mask.js'
 import { type KernelImage, kernelAt } from './kernel-image.js'
 import { PlaceFinder } from './places.js'
 import type { WindowsRecord } from './record.js'
@@ -55,12 +56,8 @@ export function openWindows(
 ): OpenedWindows {
   const unknown = candidateSpace(memory, record)
   const build = buildOf(unknown, image.exports.symbols)
-  const told = file?.types?.member('_MMPTE_SOFTWARE', 'PageFileLow')
-  const moved =
-    told === undefined
-      ? isFileNumberMoved(build ?? 0, labOf(unknown, image.exports.symbols))
-      : told.offset * 8 + (told.bits?.first ?? 0) === MOVED_FILE_BIT
-  const space = candidateSpace(memory, record, moved)
+  const entries = entryFacts(memory, record, unknown, image, file, build)
+  const space = candidateSpace(memory, record, entries)
   const opened = describeKernel(space, image, file, {
     ...(build !== undefined && { build }),
     places: record.places,
@@ -70,7 +67,7 @@ export function openWindows(
     architecture: record.mode.architecture,
     paging: record.mode,
     dtb: record.dtb,
-    absent: windowsAbsent(record.mode, moved),
+    absent: windowsAbsent(record.mode, entries),
     places: opened.places,
     foundBy: record.foundBy,
   }
@@ -80,6 +77,27 @@ export function openWindows(
     learnt: () => opened.places.learnt,
     block: () => opened.places.block,
   }
+}
+
+/** How the kernel marks entries that are not valid: by the symbol file, else by its build and by the entries themselves. */
+function entryFacts(
+  memory: PhysicalMemory,
+  record: WindowsRecord,
+  space: VirtualMemory,
+  { pe, exports }: KernelImage,
+  file: SymbolFile | undefined,
+  build: number | undefined,
+): EntryFacts {
+  const told = file?.types?.member('_MMPTE_SOFTWARE', 'PageFileLow')
+  const fileNumberMoved =
+    told === undefined
+      ? isFileNumberMoved(build ?? 0, labOf(space, exports.symbols))
+      : told.offset * 8 + (told.bits?.first ?? 0) === MOVED_FILE_BIT
+  const before6 = build !== undefined && build < 6000
+  if (!fileNumberMoved || record.mode.format !== 'x86-64' || record.mode.vaBits === 32)
+    return { fileNumberMoved, before6 }
+  const mask = file === undefined ? undefined : maskBitTold(file, space, pe)
+  return { fileNumberMoved, before6, maskBit: mask === undefined ? maskBitOf(memory, record) : mask.bit }
 }
 
 /** The kernel without its page tables: what a triage dump gives as well. */
