@@ -2,13 +2,9 @@
 import type { Rule, RuleSet } from './ast.js'
 import { compileCondition } from './evaluate/compile.js'
 import { EvaluationState, isTrue, type Run, StepsExhausted } from './evaluate/state.js'
+import { IdleRules } from './idle-rules.js'
 import type { RuleOutcome, RuleSpace } from './space.js'
-
-/** Steps of one rule in one space: iterations of loops, and what takes as long. Some ten seconds. */
-const MAX_RULE_STEPS = 1 << 24
-/** Steps of all rules in one space; when they are used up, each rule has only the few that almost every rule needs. */
-const MAX_SPACE_STEPS = 1 << 27
-const FEW_STEPS = 1 << 14
+import { StepBudget } from './step-budget.js'
 
 export interface EvaluateOptions {
   /** Whether a rule that `needsYaraX` holds; without it such a rule does not. */
@@ -17,12 +13,18 @@ export interface EvaluateOptions {
   readonly now?: number
   /** Steps of one rule; the default is for tests to lower. */
   readonly maxRuleSteps?: number
+  /**
+   * Ids of the strings that have matches, in a space without a size: with them only rules are evaluated that may hold there, which pays where
+   * there are many spaces. `foreign` is asked only where a string of the rule is among them, and tells no without one.
+   */
+  readonly found?: Iterable<number>
 }
 
 export class Conditions {
   readonly #rules: readonly Rule[]
   readonly #runs: readonly (Run | undefined)[]
   readonly #wanted: (rule: Rule) => boolean
+  #idle: IdleRules | undefined
 
   /** `wanted`: of each rule 1 where it may hold and somebody asks; the others count as not holding. */
   constructor({ rules }: RuleSet, wanted?: Uint8Array) {
@@ -36,23 +38,36 @@ export class Conditions {
   /** Which rules hold. A rule that takes too many steps does not, and is told. */
   evaluate(space: RuleSpace, options: EvaluateOptions = {}): RuleOutcome {
     const state = new EvaluationState(space, this.#rules.length, options.now ?? Math.floor(Date.now() / 1000))
-    const exhausted: number[] = []
+    const budget = new StepBudget(options.maxRuleSteps)
+    const { rules, exhausted } = this.#toEvaluate(space, options)
     const unsatisfied = new Set<string>()
-    let left = MAX_SPACE_STEPS
-    for (const rule of this.#rules) {
-      const allowed = Math.min(options.maxRuleSteps ?? MAX_RULE_STEPS, Math.max(left, FEW_STEPS))
+    for (const rule of rules) {
+      const allowed = budget.ofRule()
       state.steps = allowed
       const outcome = this.#evaluateRule(rule, state, options)
-      left -= allowed - state.steps
+      budget.take(allowed - state.steps)
       if (outcome === undefined) exhausted.push(rule.index)
       if (outcome === true) state.holds[rule.index] = 1
       else if (rule.isGlobal) unsatisfied.add(rule.namespace)
     }
-    const holding = this.#rules.filter(
+    const holding = rules.filter(
       ({ index, isPrivate, namespace }) =>
         state.holds[index] === 1 && !isPrivate && !unsatisfied.has(namespace),
     )
     return { holding: holding.map(({ index }) => index), exhausted }
+  }
+
+  /** Rules that may hold, and those that take too many steps anyway. */
+  #toEvaluate(
+    { filesize }: RuleSpace,
+    { found, maxRuleSteps }: EvaluateOptions,
+  ): { readonly rules: readonly Rule[]; readonly exhausted: number[] } {
+    if (found === undefined || filesize !== undefined) return { rules: this.#rules, exhausted: [] }
+    this.#idle ??= new IdleRules(this.#rules, new StepBudget(maxRuleSteps))
+    const rules = this.#idle.toEvaluate(found)
+    const evaluated = new Set(rules)
+    const others = this.#idle.exhausted.filter(rule => !evaluated.has(rule))
+    return { rules, exhausted: others.map(({ index }) => index) }
   }
 
   /** Undefined where the rule has taken too many steps. */

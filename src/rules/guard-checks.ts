@@ -1,6 +1,6 @@
 /** Evaluates guards in spaces, or in what is known of them. */
 import { compileCondition } from './evaluate/compile.js'
-import { EvaluationState, isTrue, type Run } from './evaluate/state.js'
+import { EvaluationState, isTrue, NotKnown, type Run } from './evaluate/state.js'
 import type { Guards } from './guards.js'
 import type { RuleSpace } from './space.js'
 
@@ -9,9 +9,6 @@ export interface GuardSpace {
   readonly filesize: bigint | undefined
   read(offset: bigint, length: number): Uint8Array | undefined
 }
-
-/** Thrown by a read that has no answer. */
-class NotKnown extends Error {}
 
 export class GuardChecks {
   readonly #conditions: Guards['conditions']

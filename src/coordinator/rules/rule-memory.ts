@@ -56,6 +56,11 @@ export class RuleMemory implements RuleSpace {
     this.#strings = strings
   }
 
+  /** Ids of the strings that have matches. */
+  get found(): Iterable<number> {
+    return this.#strings.keys()
+  }
+
   /** The matches of a string, at addresses. */
   columns(stringId: number): OffsetColumns | undefined {
     return this.#strings.get(stringId)

@@ -1,6 +1,6 @@
 /** The rules of a scan: gathers what workers find, space by space, and at the end evaluates and tells. */
 import type { Gap, PhysicalMemory } from '../../core/memory.js'
-import type { RuleSet } from '../../rules/ast.js'
+import type { RuleSet, RuleString } from '../../rules/ast.js'
 import { Conditions } from '../../rules/conditions.js'
 import type { Guards } from '../../rules/guards.js'
 import type { External } from '../../rules/scope.js'
@@ -16,7 +16,7 @@ import { ForeignRules } from './foreign.js'
 import { cutAt, LostRanges } from './lost-ranges.js'
 import { imageSpace, type RuleMemory } from './rule-memory.js'
 import { SpaceMatches } from './space-matches.js'
-import { addFixedPlaces, ruleName, type ToldString, verdict } from './verdict.js'
+import { addFixedPlaces, ruleName, stringsAtFixedPlaces, type ToldString, verdict } from './verdict.js'
 
 /** Names of a list that are told, in a line for a person. */
 const FEW_NAMES = 3
@@ -50,9 +50,17 @@ export interface Scope {
   readonly limited: ReadonlySet<number>
 }
 
+/** What the end of a scan needs. */
+interface Prepared {
+  readonly ruleSet: RuleSet
+  readonly conditions: Conditions
+  /** Strings that count at one offset only. */
+  readonly fixed: readonly RuleString[]
+}
+
 export class RuleSide {
   readonly #rules: SearchedRules
-  #prepared: { readonly ruleSet: RuleSet; readonly conditions: Conditions } | undefined
+  #prepared: Prepared | undefined
   readonly #contextBytes: number
   readonly #exhausted = new Set<number>()
   readonly #limited = new Set<number>()
@@ -84,10 +92,11 @@ export class RuleSide {
     }
   }
 
-  prepare(): { readonly ruleSet: RuleSet; readonly conditions: Conditions } {
+  prepare(): Prepared {
     if (this.#prepared === undefined) {
       const ruleSet = this.#rules.ruleSet()
-      this.#prepared = { ruleSet, conditions: new Conditions(ruleSet, this.#rules.wanted) }
+      const conditions = new Conditions(ruleSet, this.#rules.wanted)
+      this.#prepared = { ruleSet, conditions, fixed: stringsAtFixedPlaces(ruleSet) }
     }
     return this.#prepared
   }
@@ -123,15 +132,16 @@ export class RuleSide {
 
   /** Evaluates all rules in each space; a rule that holds comes before its matches. */
   *findings(): Generator<RuleFinding> {
-    const { ruleSet, conditions } = this.prepare()
+    const { ruleSet, conditions, fixed } = this.prepare()
     using foreign = new ForeignRules(this.#rules.externals, this.#rules.guards)
     for (const { space, strings, limited, start } of this.#scopes()) {
       for (const string of limited) this.#limited.add(string)
-      addFixedPlaces(ruleSet, strings, space)
+      addFixedPlaces(fixed, strings, space)
       space.strings = strings
       for (const { hit, strings: told } of verdict(ruleSet, conditions, space, {
         exhausted: this.#exhausted,
         foreign: rule => foreign.holds(rule, space),
+        isOneOfMany: this.#spaces !== undefined,
       })) {
         yield { kind: 'rule', hit, address: start }
         for (const string of told) yield* this.#matches(space, string)

@@ -19,23 +19,26 @@ export function ruleName({ namespace, name }: Rule): string {
   return namespace === 'default' ? name : `${namespace}:${name}`
 }
 
+/** The strings that count at one offset only. */
+export function stringsAtFixedPlaces({ rules }: RuleSet): RuleString[] {
+  return rules.flatMap(({ strings }) => strings.filter(({ fixedOffset }) => fixedOffset !== undefined))
+}
+
 /** Adds the matches of strings that count at one offset only. */
 export function addFixedPlaces(
-  { rules }: RuleSet,
+  fixed: readonly RuleString[],
   strings: Map<number, OffsetColumns>,
   space: RuleMemory,
 ): void {
-  for (const rule of rules)
-    for (const string of rule.strings) {
-      if (string.fixedOffset === undefined) continue
-      const address = space.addressAt(BigInt.asUintN(64, string.fixedOffset))
-      if (address === undefined) continue
-      const length = lengthAtFixedOffset(string, (offset, bytes) => space.read(offset, bytes))
-      if (length < 0) continue
-      const columns = new OffsetColumns()
-      columns.push(address, length)
-      strings.set(string.id, columns)
-    }
+  for (const string of fixed) {
+    const address = space.addressAt(BigInt.asUintN(64, string.fixedOffset ?? 0n))
+    if (address === undefined) continue
+    const length = lengthAtFixedOffset(string, (offset, bytes) => space.read(offset, bytes))
+    if (length < 0) continue
+    const columns = new OffsetColumns()
+    columns.push(address, length)
+    strings.set(string.id, columns)
+  }
 }
 
 /** Evaluates; tells rules that hold, each with its strings behind it. */
@@ -43,9 +46,17 @@ export function* verdict(
   { rules }: RuleSet,
   conditions: Conditions,
   space: RuleMemory,
-  options: { readonly exhausted: Set<number>; readonly foreign: (rule: Rule) => boolean },
+  options: {
+    readonly exhausted: Set<number>
+    readonly foreign: (rule: Rule) => boolean
+    /** One of many: rules that can't hold there without their strings are passed over. */
+    readonly isOneOfMany: boolean
+  },
 ): Generator<{ readonly hit: RuleHit; readonly strings: readonly ToldString[] }> {
-  const outcome = conditions.evaluate(space, { foreign: options.foreign })
+  const outcome = conditions.evaluate(space, {
+    foreign: options.foreign,
+    ...(options.isOneOfMany && { found: space.found }),
+  })
   for (const index of outcome.exhausted) options.exhausted.add(index)
   for (const index of outcome.holding) {
     const rule = rules[index] as Rule

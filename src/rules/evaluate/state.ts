@@ -8,6 +8,9 @@ export type Run = (state: EvaluationState) => Value
 /** Thrown when a rule has taken its steps. */
 export class StepsExhausted extends Error {}
 
+/** Thrown, before all is known of a space, by what only the space can tell. */
+export class NotKnown extends Error {}
+
 const NO_MATCHES: StringMatches = {
   count: 0,
   offsetAt: () => 0n,
@@ -17,7 +20,6 @@ const NO_MATCHES: StringMatches = {
 
 export class EvaluationState implements CallContext {
   readonly space: RuleSpace
-  readonly now: number
   readonly known = new Map<string, unknown>()
   /** Values of variables by their slot. */
   readonly frame: Value[] = []
@@ -27,11 +29,18 @@ export class EvaluationState implements CallContext {
   loop = -1
   /** Steps that the rule may still take. */
   steps = 0
+  readonly #now: number | undefined
 
-  constructor(space: RuleSpace, rules: number, now: number) {
+  /** `now` undefined: it is not known. */
+  constructor(space: RuleSpace, rules: number, now: number | undefined) {
     this.space = space
     this.holds = new Uint8Array(rules)
-    this.now = now
+    this.#now = now
+  }
+
+  get now(): number {
+    if (this.#now === undefined) throw new NotKnown()
+    return this.#now
   }
 
   readonly spend = (steps: number): void => {

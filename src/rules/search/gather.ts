@@ -13,6 +13,8 @@ const MAX_MATCHES = 32 << 20
 export class Gathered {
   readonly #tables: StringTables
   readonly #parts: (OffsetColumns | undefined)[] = []
+  /** Parts that have matches. */
+  readonly #touched: number[] = []
   /** Ids of strings that have more matches than are kept. */
   readonly limited = new Set<number>()
   #total = 0
@@ -31,6 +33,7 @@ export class Gathered {
     if (columns === undefined) {
       columns = new OffsetColumns()
       this.#parts[part] = columns
+      this.#touched.push(part)
     }
     if (this.#total >= MAX_MATCHES && columns.count >= FEW) {
       this.limited.add(this.#tables.string[part] as number)
@@ -52,19 +55,22 @@ export class Gathered {
   /** The matches of every string that has some, sorted. `stretchEnd`: as in `linkUp`. */
   finish(stretchEnd: (offset: number) => number): Map<number, OffsetColumns> {
     const { string, flags, gapMin, gapMax } = this.#tables
+    const isChained = (part: number): boolean => ((flags[part] as number) & CHAINED) !== 0
     const strings = new Map<number, OffsetColumns>()
-    for (let part = 0; part < string.length; part++) {
-      const first = part
-      while (((flags[part] as number) & CHAINED) !== 0) part++
+    // a string has matches only where its first link has
+    const firsts = this.#touched.filter(part => part === 0 || !isChained(part - 1))
+    for (const first of firsts.sort((a, b) => a - b)) {
+      let last = first
+      while (isChained(last)) last++
       const links: ChainLink[] = []
-      for (let link = first; link <= part; link++) {
+      for (let link = first; link <= last; link++) {
         const matches = this.#parts[link]
         if (matches === undefined) break
         matches.sort()
         this.#trim(link, matches)
         links.push({ matches, gapMin: gapMin[link] as number, gapMax: gapMax[link] as number })
       }
-      if (links.length <= part - first) continue
+      if (links.length <= last - first) continue
       const whole = links.length === 1 ? (links[0] as ChainLink).matches : linkUp(links, stretchEnd)
       if (whole.count > 0) strings.set(string[first] as number, whole)
     }
