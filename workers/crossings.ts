@@ -5,6 +5,7 @@
 import { PlaceVerifier } from '../scanners/place-verifier.js'
 import type { RowWatcher } from '../scanners/rule-strings.js'
 import { PAGE_BYTES } from '../src/core/address.js'
+import type { Haystack } from '../src/rules/search/fibers.js'
 import { type Reach, reachOf } from '../src/rules/search/reach.js'
 import { FIXED, type StringTables } from '../src/rules/search/tables.js'
 import { ORDER_PER_BYTE } from '../src/rules/search/verifier.js'
@@ -44,6 +45,7 @@ export class Crossings implements RowWatcher {
   readonly #options: CrossingOptions
   readonly #verifier: PlaceVerifier
   readonly #reaches: (Reach | undefined)[] = []
+  #bytes: Uint8Array = new Uint8Array(0)
   #gpa = 0
   #ownedStart = 0
   #ownedEnd = 0
@@ -53,7 +55,8 @@ export class Crossings implements RowWatcher {
     this.#verifier = new PlaceVerifier(options.tables)
   }
 
-  enter({ gpa, ownedStart, ownedEnd }: ScanWindow): void {
+  enter({ bytes, gpa, ownedStart, ownedEnd }: ScanWindow): void {
+    this.#bytes = bytes
     this.#gpa = gpa
     this.#ownedStart = ownedStart
     this.#ownedEnd = ownedEnd
@@ -95,27 +98,51 @@ export class Crossings implements RowWatcher {
   #cross(part: number, sub: number, distance: number, last: number): void {
     const { sink } = this
     const { places } = this.#options
-    const count = places.find(last)
+    const { before, after } = this.#reachOf(part)
+    const behind = Math.max(0, before - distance)
+    const ahead = Math.max(1, distance + after)
+    const count = places.find(last, behind, ahead)
     if (sink === undefined || count === 0) return
     if (places.more) sink.drop(part)
     if (this.#verifier.isExhausted(part)) {
       sink.drop(part)
       return
     }
-    const ways = new Map<string, Way>()
-    for (let i = 0; i < count; i++) this.#addWay(ways, part, distance, places.addresses[i] as number)
-    for (const way of ways.values()) {
+    const inWindow = last - behind >= this.#gpa && last + ahead <= this.#gpa + this.#bytes.length
+    let seen = 0
+    const scattered: number[] = []
+    for (let i = 0; i < count; i++)
+      if (inWindow && places.whole[i] === 1) seen++
+      else scattered.push(places.addresses[i] as number)
+    if (seen > 0) {
+      const low = last - behind - this.#gpa
+      const hay = { bytes: this.#bytes, low, high: low + behind + ahead }
+      this.#verify(sink, part, sub, hay, low + behind, distance, tell => {
+        for (let i = 0; i < count; i++) if (places.whole[i] === 1) tell(places.addresses[i] as number)
+      })
+    }
+    for (const way of this.#waysOf(scattered, behind, ahead)) {
       if (sink.cancelled) return
-      this.#verify(sink, part, sub, distance, way)
+      const read = this.#readable(way)
+      if (read === undefined) continue
+      const { bytes, from } = read
+      const hay = { bytes, low: 0, high: bytes.length }
+      this.#verify(sink, part, sub, hay, way.address - from, distance, tell => way.members.forEach(tell))
     }
   }
 
+  /** The different ways in which frames follow each other around some places. */
+  #waysOf(addresses: readonly number[], behind: number, ahead: number): Iterable<Way> {
+    const ways = new Map<string, Way>()
+    for (const address of addresses) this.#addWay(ways, address, behind, ahead)
+    return ways.values()
+  }
+
   /** Adds a place to those that have the same frames around them. */
-  #addWay(ways: Map<string, Way>, part: number, distance: number, address: number): void {
+  #addWay(ways: Map<string, Way>, address: number, behind: number, ahead: number): void {
     const { table } = this.#options
-    const { before, after } = this.#reachOf(part)
-    const low = address + Math.min(0, distance - before)
-    const high = address + Math.max(1, distance + after)
+    const low = address - behind
+    const high = address + ahead
     let extent = linearExtentAt(table, address)
     while ((table.address[extent] as number) > low && continues(table, extent)) extent--
     const from = Math.max(low, table.address[extent] as number)
@@ -137,19 +164,27 @@ export class Crossings implements RowWatcher {
     else known.members.push(address)
   }
 
-  #verify(sink: CrossingSink, part: number, sub: number, distance: number, way: Way): void {
-    const { address, members } = way
-    const read = this.#readable(way)
-    if (read === undefined) return
-    const { bytes, from } = read
-    const hay = { bytes, low: 0, high: bytes.length }
+  /**
+   * Verifies `distance` bytes behind the byte at `last` of `hay`, and tells what is found for each place of that byte: `each` calls back with
+   * their addresses.
+   */
+  #verify(
+    sink: CrossingSink,
+    part: number,
+    sub: number,
+    hay: Haystack,
+    last: number,
+    distance: number,
+    each: (tell: (address: number) => void) => void,
+  ): void {
     const fixed = ((this.#options.tables.flags[part] as number) & FIXED) !== 0
-    this.#verifier.verify(hay, part, sub, address + distance - from, (start, length, order) => {
-      const at = from + start
-      if (this.#staysInPage(part, at % PAGE_BYTES)) return
+    this.#verifier.verify(hay, part, sub, last + distance, (start, length, order) => {
       // counted from the start: that place may be met in other bytes, too
       const rank = fixed ? order : order - start * ORDER_PER_BYTE
-      for (const member of members) sink.crossing(part, member + at - address, length, rank)
+      each(address => {
+        const at = address + start - last
+        if (!this.#staysInPage(part, at % PAGE_BYTES)) sink.crossing(part, at, length, rank)
+      })
     })
     if (this.#verifier.isExhausted(part)) sink.drop(part)
   }

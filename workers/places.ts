@@ -5,10 +5,15 @@ import { ReverseMap } from '../src/space/reverse-map.js'
 import type { RuleSearch } from '../src/space/rule-plan.js'
 
 export interface Places {
-  /** Looks an address of the windows up; tells how many places there are. They are valid until the next call. */
-  find(address: number): number
+  /**
+   * Looks an address of the windows up; tells how many places there are. They are valid until the next call. `behind`, `ahead`: bytes before
+   * the address, and from it on, that somebody is going to look at.
+   */
+  find(address: number, behind: number, ahead: number): number
   /** Addresses in the laid-out spaces. */
   readonly addresses: Float64Array
+  /** 1 where all that is going to be looked at follows each other there as it does in memory. */
+  readonly whole: Uint8Array
   /** There are more than are looked at. */
   readonly more: boolean
 }
@@ -18,6 +23,7 @@ const MAX_PLACES = 65_536
 
 class PlaceList {
   addresses = new Float64Array(64)
+  whole = new Uint8Array(64)
   count = 0
   more = false
 
@@ -26,7 +32,7 @@ class PlaceList {
     this.more = false
   }
 
-  push(address: number): void {
+  push(address: number, whole: boolean): void {
     if (this.count === MAX_PLACES) {
       this.more = true
       return
@@ -35,7 +41,11 @@ class PlaceList {
       const larger = new Float64Array(this.count * 2)
       larger.set(this.addresses)
       this.addresses = larger
+      const flags = new Uint8Array(this.count * 2)
+      flags.set(this.whole)
+      this.whole = flags
     }
+    this.whole[this.count] = whole ? 1 : 0
     this.addresses[this.count++] = address
   }
 }
@@ -57,11 +67,15 @@ export class FramePlaces implements Places {
     return this.#list.addresses
   }
 
+  get whole(): Uint8Array {
+    return this.#list.whole
+  }
+
   get more(): boolean {
     return this.#list.more
   }
 
-  find(gpa: number): number {
+  find(gpa: number, behind: number, ahead: number): number {
     const list = this.#list
     const map = this.#map
     const { start, end, vpn } = map.data
@@ -70,8 +84,9 @@ export class FramePlaces implements Places {
     for (let i = 0; i < map.count && !list.more; i++) {
       const entry = map.hits[i] as number
       const from = start[entry] as number
-      if (gpa - this.#behind < from || gpa + this.#ahead >= (end[entry] as number)) continue
-      list.push((vpn[entry] as number) * PAGE_BYTES + gpa - from)
+      const to = end[entry] as number
+      if (gpa - this.#behind < from || gpa + this.#ahead >= to) continue
+      list.push((vpn[entry] as number) * PAGE_BYTES + gpa - from, gpa - behind >= from && gpa + ahead <= to)
     }
     return list.count
   }
@@ -91,6 +106,10 @@ export class RegionPlaces implements Places {
     return this.#list.addresses
   }
 
+  get whole(): Uint8Array {
+    return this.#list.whole
+  }
+
   get more(): boolean {
     return this.#list.more
   }
@@ -108,7 +127,7 @@ export class RegionPlaces implements Places {
     const into = ((pieceGpa[pieces[region] as number] as number) % PAGE_BYTES) + offset
     const last = occurrences[region + 1] as number
     for (let at = occurrences[region] as number; at < last && !list.more; at++)
-      list.push((occurrenceVpn[at] as number) * PAGE_BYTES + into)
+      list.push((occurrenceVpn[at] as number) * PAGE_BYTES + into, false)
     return list.count
   }
 }

@@ -7,6 +7,7 @@ import type { Gathered } from '../../rules/search/gather.js'
 import { GIVEN_UP, GREEDY, type StringTables } from '../../rules/search/tables.js'
 import type { CrossingColumns, StringColumns } from '../../scan/messages.js'
 import { GrowingDoubles, GrowingWords } from '../../space/growing.js'
+import { PageIndex } from '../../space/page-index.js'
 import { orderByPage } from '../../space/page-order.js'
 import type { PlacedExtents } from '../../space/rule-plan.js'
 
@@ -26,6 +27,7 @@ export class FrameMatches {
   #part = new GrowingWords()
   #gpa = new GrowingDoubles()
   #length = new GrowingWords()
+  #byPage = new PageIndex(new Float64Array(0), 0)
   readonly #acrossPart = new GrowingWords()
   readonly #acrossAddress = new GrowingDoubles()
   readonly #acrossLength = new GrowingWords()
@@ -95,6 +97,7 @@ export class FrameMatches {
     this.#part = part
     this.#gpa = gpa
     this.#length = length
+    this.#byPage = new PageIndex(gpa.values, count)
     this.#acrossSorted = orderByPage(this.#acrossAddress.values, this.#acrossAddress.count)
   }
 
@@ -113,7 +116,7 @@ export class FrameMatches {
       const shift = (address[i] as number) - start
       const lastPageEnd = pageEnd(end)
       // only pages are in order; extents begin with one
-      for (let at = lowest(undefined, gpas, count, start); at < count; at++) {
+      for (let at = this.#byPage.firstFrom(start); at < count; at++) {
         const gpa = gpas[at] as number
         if (gpa >= lastPageEnd) break
         if (gpa >= end) continue
@@ -133,7 +136,7 @@ export class FrameMatches {
     const addresses = this.#acrossAddress.values
     const { count } = this.#acrossAddress
     const here =
-      sorted?.slice(lowest(sorted, addresses, count, from), lowest(sorted, addresses, count, pageEnd(to))) ??
+      sorted?.slice(lowest(sorted, addresses, from), lowest(sorted, addresses, pageEnd(to))) ??
       new Uint32Array(0)
     const parts = this.#acrossPart.values
     const orders = this.#acrossOrder.values
@@ -164,19 +167,13 @@ export class FrameMatches {
   }
 }
 
-/** Index of the first of `count` addresses, in `order` of their pages, that is not below `wanted`, a page's first byte. */
-function lowest(
-  order: Uint32Array | undefined,
-  addresses: Float64Array,
-  count: number,
-  wanted: number,
-): number {
+/** Index of the first address, in `order` of their pages, that is not below `wanted`, a page's first byte. */
+function lowest(order: Uint32Array, addresses: Float64Array, wanted: number): number {
   let low = 0
-  let high = count
+  let high = order.length
   while (low < high) {
     const middle = (low + high) >>> 1
-    const at = order === undefined ? middle : (order[middle] as number)
-    if ((addresses[at] as number) < wanted) low = middle + 1
+    if ((addresses[order[middle] as number] as number) < wanted) low = middle + 1
     else high = middle
   }
   return low
