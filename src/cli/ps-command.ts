@@ -22,7 +22,8 @@ interface Row {
 const HELP = `
 One line a process (Linux: thread-group leader, zombies too). Nothing is needed beside the image: symbols and layouts
 come from the guest's memory. --check compares the kernel's list with its table of pids and with a search of all memory
-for the structures of processes, so that a hidden process shows.
+for the structures of processes, so that a hidden process shows (-: that source could not be read). maps, modules, read
+and scan take the pid of a Windows process that is hidden from the list, too.
 
 Examples:
   vmsift ps memory.lime

@@ -11,11 +11,12 @@ import type { WindowsThread } from '../os/windows/threads.js'
 import type { GuestOptions } from './guest-options.js'
 import type { Column, ListView } from './list-command.js'
 import { type PidOptions, parsePid } from './pid-option.js'
+import { seenText, type Told, toldOf } from './told.js'
 
 /** A module of the kernel's, or a library of a process. */
 interface ModuleRow {
   readonly module: WindowsModule | LoadedImage
-  readonly sources?: WindowsModuleSources
+  readonly sources?: Told<WindowsModuleSources>
   readonly verdict?: WindowsModuleVerdict
 }
 
@@ -24,13 +25,11 @@ interface ModulesOptions extends GuestOptions {
   readonly pid?: string
 }
 
-const shown = (seen: boolean | undefined) => (seen === true ? 'yes' : 'NO')
-
 const CHECK_COLUMNS: readonly Column<ModuleRow>[] = [
-  { title: 'LIST', text: ({ sources }) => shown(sources?.list) },
-  { title: 'ENTRY', text: ({ sources }) => shown(sources?.entry) },
-  { title: 'OBJECT', text: ({ sources }) => shown(sources?.object) },
-  { title: 'IMAGE', text: ({ sources }) => shown(sources?.image) },
+  { title: 'LIST', text: ({ sources }) => seenText(sources?.list) },
+  { title: 'ENTRY', text: ({ sources }) => seenText(sources?.entry) },
+  { title: 'OBJECT', text: ({ sources }) => seenText(sources?.object) },
+  { title: 'IMAGE', text: ({ sources }) => seenText(sources?.image) },
   { title: 'VERDICT', text: ({ verdict }) => verdict ?? '' },
 ]
 
@@ -60,7 +59,7 @@ export const windowsModulesView: ListView<WindowsGuest, ModuleRow, ModulesOption
 function listModules(guest: WindowsGuest, { pid, check }: ModulesOptions): Listing<ModuleRow> {
   if (check === true && pid !== undefined)
     throw new VmsiftError('bad-argument', "--check is for the kernel's modules: leave --pid or --check out")
-  if (check === true) return guest.checkedModules()
+  if (check === true) return toldOf(guest.checkedModules())
   const { items, problems } = pid === undefined ? guest.modules() : guest.images(parsePid(pid))
   return { items: items.map(module => ({ module })), problems }
 }

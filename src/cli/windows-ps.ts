@@ -6,23 +6,24 @@ import type { WindowsProcessSources, WindowsProcessVerdict } from '../os/windows
 import type { WindowsProcess } from '../os/windows/processes.js'
 import type { Column, ListView } from './list-command.js'
 import type { PsOptions } from './ps-command.js'
+import { seenText, type Told, toldOf } from './told.js'
 
 interface Row {
   readonly process: WindowsProcess
-  readonly sources?: WindowsProcessSources
+  readonly sources?: Told<WindowsProcessSources>
   readonly verdict?: WindowsProcessVerdict
 }
 
 const CHECK_COLUMNS: readonly Column<Row>[] = [
-  { title: 'LIST', text: ({ sources }) => (sources?.processList === true ? 'yes' : 'NO') },
-  { title: 'IDS', text: ({ sources }) => (sources?.cidTable === true ? 'yes' : 'NO') },
-  { title: 'SEARCH', text: ({ sources }) => (sources?.scan === true ? 'yes' : 'NO') },
+  { title: 'LIST', text: ({ sources }) => seenText(sources?.processList) },
+  { title: 'IDS', text: ({ sources }) => seenText(sources?.cidTable) },
+  { title: 'SEARCH', text: ({ sources }) => seenText(sources?.scan) },
   { title: 'VERDICT', text: ({ verdict }) => verdict ?? '' },
 ]
 
 /** How processes of a Windows guest are listed. */
 export const windowsPs: ListView<WindowsGuest, Row, PsOptions> = {
-  list: (guest, options) => (options.check === true ? guest.checkedProcesses() : listed(guest)),
+  list: (guest, options) => (options.check === true ? toldOf(guest.checkedProcesses()) : listed(guest)),
   json: ({ process, sources, verdict }) => ({
     pid: process.pid,
     ppid: process.ppid,

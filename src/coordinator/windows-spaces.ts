@@ -6,6 +6,7 @@ import type { WindowsKernel } from '../os/windows/kernel.js'
 import { vadsOf } from '../os/windows/maps.js'
 import { pageFileNames } from '../os/windows/page-files.js'
 import { type WindowsProcess, windowsProcesses } from '../os/windows/processes.js'
+import { unlistedProcesses } from '../os/windows/unlisted.js'
 import { pagesOf } from '../os/windows/vads.js'
 import { absentDecoder } from '../paging/absent.js'
 import type { ProcessSpace, SpaceChoice } from '../space/guest-spaces.js'
@@ -22,11 +23,11 @@ export function windowsSpaces(guest: FoundWindows, choice: SpaceChoice): FoundSp
       'not-supported',
       'this dump holds pieces of virtual memory only, and no page tables: scan it with --space physical, or kernel',
     )
-  const listed = windowsProcesses(kernel, dtb => guest.openSpace(dtb), { commandLines: false }).items
-  if (typeof choice === 'object') checkProcess(listed, choice.pid)
+  const processes = everyProcess(guest)
+  if (typeof choice === 'object') checkProcess(processes, choice.pid)
   const reader = new StructReader(kernel)
   const found: ProcessSpace[] = []
-  for (const { pid, name, dtb, address, peb } of listed) {
+  for (const { pid, name, dtb, address, peb } of processes) {
     // System and its like run in the kernel's half only
     if (dtb === undefined || peb === undefined) continue
     const scanned = choice === 'processes' || (typeof choice === 'object' && choice.pid === pid)
@@ -36,12 +37,20 @@ export function windowsSpaces(guest: FoundWindows, choice: SpaceChoice): FoundSp
   return {
     base,
     spaces: { mode, kernelDtb, processes: found, absent },
-    swap: () => pageFiles(kernel, listed),
+    swap: () => pageFiles(kernel, processes),
   }
 }
 
-function checkProcess(listed: readonly WindowsProcess[], pid: number): void {
-  const process = listed.find(one => one.pid === pid)
+/** Those of the kernel's list, then those that are hidden from it. */
+function everyProcess(guest: FoundWindows): readonly WindowsProcess[] {
+  const open = (dtb: number) => guest.openSpace(dtb)
+  const options = { commandLines: false }
+  const listed = windowsProcesses(guest.kernel, open, options).items
+  return [...listed, ...unlistedProcesses(guest.kernel, open, listed, options)]
+}
+
+function checkProcess(processes: readonly WindowsProcess[], pid: number): void {
+  const process = processes.find(one => one.pid === pid)
   if (process === undefined)
     throw new VmsiftError('bad-argument', `no process ${pid}: \`vmsift ps\` lists those there are`)
   const what = `process ${pid} (${process.name})`

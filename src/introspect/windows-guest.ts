@@ -14,6 +14,7 @@ import { type PageFileName, pageFileNames } from '../os/windows/page-files.js'
 import { type LoadedImage, Peb } from '../os/windows/peb.js'
 import { type WindowsProcess, type WindowsProcessOptions, windowsProcesses } from '../os/windows/processes.js'
 import { type WindowsThread, windowsThreads } from '../os/windows/threads.js'
+import { unlistedProcesses } from '../os/windows/unlisted.js'
 import type { SwapSlot } from '../paging/absent.js'
 import type { AddressSpace } from '../paging/address-space.js'
 import type { KernelSymbol, Member } from '../symbols/contract.js'
@@ -33,6 +34,7 @@ export class WindowsGuest implements Disposable {
   readonly base: number
   readonly #guest: FoundWindows
   #processes: Listing<WindowsProcess> | undefined
+  #unlisted: readonly WindowsProcess[] | undefined
   #pageFiles: readonly PageFileName[] | undefined
 
   constructor(guest: FoundWindows) {
@@ -45,6 +47,7 @@ export class WindowsGuest implements Disposable {
   /** Forgets what was kept of the guest's lists: for memory that changes. */
   refresh(): void {
     this.#processes = undefined
+    this.#unlisted = undefined
     this.#pageFiles = undefined
   }
 
@@ -132,27 +135,31 @@ export class WindowsGuest implements Disposable {
   }
 
   /**
-   * The process with this pid.
+   * The process with this pid, also one that is hidden from the kernel's list but not from its table of ids.
    * @throws VmsiftError `bad-argument` when there is none.
    */
   process(pid: number): WindowsProcess {
-    const found = this.#list().items.find(process => process.pid === pid)
+    const found = this.#find(pid)
     if (found !== undefined) return found
-    throw new VmsiftError('bad-argument', `there is no process ${pid}; vmsift ps lists them`, {
-      detail: { pid },
-    })
+    throw new VmsiftError(
+      'bad-argument',
+      `there is no process ${pid}; vmsift ps lists them, ps --check also what is hidden`,
+      {
+        detail: { pid },
+      },
+    )
   }
 
   /** Page table of a process; undefined for pids that don't exist. */
   pidToDtb(pid: number): number | undefined {
-    return this.#list().items.find(process => process.pid === pid)?.dtb
+    return this.#find(pid)?.dtb
   }
 
   /** Processes that use a page table (flag bits are ignored). */
   dtbToPids(dtb: number): number[] {
     const table = this.space({ kind: 'dtb', dtb }).dtb
-    return this.#list()
-      .items.filter(process => process.dtb === table)
+    return [...this.#list().items, ...this.#hidden()]
+      .filter(process => process.dtb === table)
       .map(({ pid }) => pid)
   }
 
@@ -212,6 +219,18 @@ export class WindowsGuest implements Disposable {
 
   #opener(): ((dtb: number) => VirtualMemory) | undefined {
     return this.kernel.paging === undefined ? undefined : dtb => this.#guest.openSpace(dtb)
+  }
+
+  #find(pid: number): WindowsProcess | undefined {
+    const is = (process: WindowsProcess): boolean => process.pid === pid
+    return this.#list().items.find(is) ?? this.#hidden().find(is)
+  }
+
+  #hidden(): readonly WindowsProcess[] {
+    this.#unlisted ??= unlistedProcesses(this.kernel, this.#opener(), this.#list().items, {
+      commandLines: false,
+    })
+    return this.#unlisted
   }
 
   #list(): Listing<WindowsProcess> {

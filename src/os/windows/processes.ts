@@ -6,7 +6,7 @@ import { walkList } from '../walk/list.js'
 import type { WindowsKernel } from './kernel.js'
 import { presentBytes } from './pe/image.js'
 import { Peb } from './peb.js'
-import { MAX_PROCESSES, PROCESS, type ProcessRecord } from './process-structs.js'
+import { MAX_PID, MAX_PROCESSES, PROCESS, type ProcessRecord } from './process-structs.js'
 import { unixSeconds } from './times.js'
 
 /** A process. */
@@ -113,7 +113,7 @@ export class WindowsProcessReader {
   /** The process at `address`; undefined (and a problem) where there is none. */
   read(address: bigint): WindowsProcess | undefined {
     const record = this.structs.record(PROCESS, address)
-    const pid = record?.number('pid')
+    const pid = record === undefined ? undefined : this.#id(record, 'pid')
     if (record === undefined || pid === undefined) {
       this.#problems.add('absent', `process 0x${address.toString(16)} is not in memory`, address)
       return undefined
@@ -134,7 +134,7 @@ export class WindowsProcessReader {
         : {}
     return {
       pid,
-      ppid: record.number('parent') ?? 0,
+      ppid: this.#id(record, 'parent') ?? 0,
       name: latin1(record.bytes('name')),
       ...(dtb !== undefined && { dtb }),
       address,
@@ -147,6 +147,19 @@ export class WindowsProcessReader {
       ...(peb !== undefined && { peb }),
       ...(peb32 !== undefined && { peb32 }),
     }
+  }
+
+  /** Ids are handles as wide as pointers; Windows' own programs take the low half of them. */
+  #id(record: ProcessRecord, member: 'pid' | 'parent'): number | undefined {
+    const value = record.bigint(member)
+    if (value === undefined) return undefined
+    if (value > MAX_PID)
+      this.#problems.add(
+        'broken',
+        `process 0x${record.address.toString(16)}: its ${member === 'pid' ? 'id' : "parent's id"} is 0x${value.toString(16)}, which none can be`,
+        record.address,
+      )
+    return Number(BigInt.asUintN(32, value))
   }
 
   #table(record: ProcessRecord): number | undefined {

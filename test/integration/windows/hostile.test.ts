@@ -52,6 +52,21 @@ const LIES: readonly (readonly [string, (guest: WindowsGuest) => void, (opened: 
     },
   ],
   [
+    "an id of a process's parent that none can be",
+    guest =>
+      guest.builder.kernel.pointer(
+        guest.builder.at(process(guest, 'services.exe').address, '_EPROCESS.InheritedFromUniqueProcessId'),
+        guest.truth.machine === 'x64' ? 0xffff_ffff_ffff_fff4n : 0xffff_fff4n,
+      ),
+    opened => {
+      const { items, problems } = opened.processes()
+      expect(items.find(({ name }) => name === 'services.exe')?.ppid).toBe(0xffff_fff4)
+      expect(problems.map(({ message }) => message).join()).toMatch(
+        /its parent's id is 0xf+4, which none can be/,
+      )
+    },
+  ],
+  [
     'a link into user memory',
     guest =>
       guest.builder.kernel.pointer(

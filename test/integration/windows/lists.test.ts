@@ -91,6 +91,16 @@ for (const name of [...GUEST_NAMES, ...OTHER_GUEST_NAMES])
       expect(items).toHaveLength(truth.processes.length)
     })
 
+    it('asks the hidden process by its id for what others are asked for', () => {
+      const hidden = truth.processes.find(({ name }) => name === 'hidden.exe')!
+      expect(guest.process(hidden.pid).address).toBe(hidden.address)
+      expect(guest.maps(hidden.pid).items).toHaveLength(hidden.areas.length)
+      expect(guest.dtbToPids(hidden.dtb)).toEqual([hidden.pid])
+      // neither in the list nor in the table
+      const freed = truth.processes.find(process => process.freed)!
+      expect(() => guest.process(freed.pid)).toThrow('there is no process')
+    })
+
     it('lists threads', () => {
       for (const { pid, threads } of listed()) {
         const { items, problems } = guest.threads(pid)

@@ -42,6 +42,18 @@ describe.each(['10-19041-x64', '7-sp1-x64', '7-sp1-x86', 'xp-sp2-x86'] as const)
     expect(matches.map(({ pid }) => pid)).toEqual([notepad.pid])
   })
 
+  it('finds the text of a process that is hidden from the list, and tells it as the owner', async () => {
+    const hidden = truth.processes.find(process => process.name === 'hidden.exe')!
+    const patterns = [
+      { kind: 'bytes' as const, hex: Buffer.from(hidden.imagePath!, 'utf16le').toString('hex') },
+    ]
+    const inSpaces = await scanned(path, { patterns, space: 'processes' })
+    expect(new Set(inSpaces.matches.map(({ pid }) => pid))).toEqual(new Set([hidden.pid]))
+    const inMemory = await scanned(path, { patterns, owners: true })
+    const owners = inMemory.matches.flatMap(match => match.owners ?? [])
+    expect(owners.map(({ process }) => process)).toContain('hidden.exe')
+  })
+
   it('finds the kernel in its space, once', async () => {
     const { matches } = await scanned(path, {
       patterns: [{ kind: 'text', text: 'PsGetProcessInheritedFromUniqueProcessId' }],

@@ -165,10 +165,8 @@ export class WindowsSearch {
     const dtb = this.#sameKernel(candidate, system, image) ? system : candidate.dtb
     const block = first.block()
     const final = { ...record, dtb, places: first.record().places }
-    const foundBy = [
-      { way: candidate.way, agrees: true, detail: `page table ${hex(candidate.dtb)}` },
-      ...crossCheckWays(this.#memory, candidate, final, block),
-    ]
+    const ways = crossCheckWays(this.#memory, candidate, final, block)
+    const foundBy = [firstOf(candidate, dtb, ways), ...ways.filter(({ way }) => way !== candidate.way)]
     const own =
       dtb === candidate.dtb
         ? image
@@ -314,6 +312,17 @@ function wordsOf(bytes: Buffer): Int32Array {
   const length = bytes.length >> 2
   if (bytes.byteOffset % 4 === 0) return new Int32Array(bytes.buffer, bytes.byteOffset, length)
   return new Int32Array(Uint8Array.from(bytes.subarray(0, length * 4)).buffer)
+}
+
+/** The way that led here, with what its cross-check says. */
+function firstOf({ way, dtb }: Candidate, own: number, ways: readonly FoundBy[]): FoundBy {
+  const checked = ways.find(each => each.way === way)
+  const table = `page table ${hex(dtb)}${dtb === own ? '' : ', of another process than System'}`
+  return {
+    way,
+    agrees: checked?.agrees ?? true,
+    detail: checked === undefined ? table : `${table}, ${checked.detail}`,
+  }
 }
 
 /** System's page table, where the kernel's System process is one; its process id is 4 (8 before 5.1). */
