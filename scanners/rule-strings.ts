@@ -8,7 +8,7 @@ import { type Haystack, SCAN_LIMIT } from '../src/rules/search/fibers.js'
 import type { RowTable } from '../src/rules/search/plan.js'
 import { codePart, FIXED, FULLWORD, GIVEN_UP, GREEDY, type StringTables } from '../src/rules/search/tables.js'
 import { standsAlone, Verifier } from '../src/rules/search/verifier.js'
-import { ROW_BYTES } from '../src/rules/search/words.js'
+import { MOST_ROW_BYTES } from '../src/rules/search/words.js'
 import type { CompiledPattern, CompiledScan } from '../src/scan/compiled-scan.js'
 import type { MatchSink, Scanner, ScanWindow } from '../src/scan/scanner.js'
 import type { CandidateFinder } from './candidate-finder.js'
@@ -53,7 +53,7 @@ export class RuleStringScanner implements Scanner {
   /** Absent: windows are all there is. */
   watcher: RowWatcher | undefined
   readonly #tables: StringTables
-  readonly #words: WordFinder | undefined
+  readonly #words: readonly { readonly finder: WordFinder; readonly found: RowFound }[]
   readonly #groups: readonly Group[]
   readonly #others: PatternScanner | undefined
   readonly #verifiers = new Map<number, Verifier>()
@@ -70,7 +70,11 @@ export class RuleStringScanner implements Scanner {
 
   constructor(tables: StringTables) {
     this.#tables = tables
-    this.#words = tables.words.part.length === 0 ? undefined : new WordFinder(tables.words)
+    this.#words = tables.words.map(table => ({
+      finder: new WordFinder(table),
+      found: (row, at, end) =>
+        this.#candidate(table.part[row] as number, table.sub[row] as number, at, end, false),
+    }))
     this.#groups = tables.groups.map(({ rows, longest, database }) => {
       const finder = openDatabase(database, longest)
       return { rows, longest, finder, quiet: isQuietInZeros(finder, longest) }
@@ -108,19 +112,14 @@ export class RuleStringScanner implements Scanner {
   }
 
   #scanWords(pieces: Pieces): void {
-    if (this.#words === undefined) return
     const { bytes } = this.#hay
-    for (let i = 0; i < pieces.count; i++) {
-      // no word of a row is zero, but most of it may be
-      const from = Math.max(0, (pieces.from[i] as number) - ROW_BYTES)
-      const to = Math.min(bytes.length, (pieces.to[i] as number) + ROW_BYTES)
-      this.#words.scan(bytes, from, to, this.#wordFound)
-    }
-  }
-
-  readonly #wordFound: RowFound = (row, at, end) => {
-    const { part, sub } = this.#tables.words
-    this.#candidate(part[row] as number, sub[row] as number, at, end, false)
+    for (const { finder, found } of this.#words)
+      for (let i = 0; i < pieces.count; i++) {
+        // no word of a row is zero, but most of it may be
+        const from = Math.max(0, (pieces.from[i] as number) - MOST_ROW_BYTES)
+        const to = Math.min(bytes.length, (pieces.to[i] as number) + MOST_ROW_BYTES)
+        finder.scan(bytes, from, to, found)
+      }
   }
 
   #scanGroup(group: Group, pieces: Pieces): void {
@@ -219,7 +218,7 @@ export class RuleStringScanner implements Scanner {
 /** Fixed parts that one row of one group finds: each place comes up once. */
 function simpleParts({ words, groups, others, flags }: StringTables): Uint8Array {
   const counts = new Uint32Array(flags.length)
-  for (const { part } of [words, ...groups.map(({ rows }) => rows), others.rows])
+  for (const { part } of [...words, ...groups.map(({ rows }) => rows), others.rows])
     for (const index of part) counts[index] = (counts[index] as number) + 1
   return Uint8Array.from(flags, (flag, part) => ((flag & FIXED) !== 0 && counts[part] === 1 ? 1 : 0))
 }

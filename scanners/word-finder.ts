@@ -1,5 +1,5 @@
 /** Looks for rows by the aligned words of memory (src/rules/search/words.ts), in WebAssembly: word-search.wat. */
-import { CHECK_BYTES, WORD_BYTES, type WordTable } from '../src/rules/search/words.js'
+import { CHECK_BYTES, rowBytes, WORD_BYTES, type WordTable } from '../src/rules/search/words.js'
 import { WORD_SEARCH } from './word-search.js'
 
 /** What is copied and looked at in one go: it stays near the processor. */
@@ -49,11 +49,12 @@ export class WordFinder {
     this.#bytes = new Uint8Array(memory.buffer)
     this.#bytes.set(table.image)
     this.#output = new Int32Array(memory.buffer, out, (outEnd - out) / Int32Array.BYTES_PER_ELEMENT)
-    const { filterShift, slotShift, slots, rows } = table
+    const { stride, filterShift, slotShift, slots, rows } = table
+    const mask = (1n << BigInt(8 * rowBytes(stride))) - 1n
     const slotMask = 2 ** (32 - slotShift) - 1
     module ??= new WebAssembly.Module(Buffer.from(WORD_SEARCH, 'base64'))
     const instance = new WebAssembly.Instance(module, {
-      table: { memory, filterShift, slotShift, slotMask, slots, rows, out, outEnd },
+      table: { memory, stride, mask, filterShift, slotShift, slotMask, slots, rows, out, outEnd },
     })
     this.#search = instance.exports as Search
   }
@@ -62,12 +63,13 @@ export class WordFinder {
   scan(bytes: Uint8Array, from: number, to: number, found: RowFound): void {
     // words of the bytes' own alignment
     const { byteOffset } = bytes
-    const first = upTo(byteOffset + from, WORD_BYTES) - byteOffset
-    const end = first + Math.floor(Math.max(0, to - first) / WORD_BYTES) * WORD_BYTES
+    const first = upTo(byteOffset + from, this.#table.stride) - byteOffset
+    const end = to - WORD_BYTES + 1
     for (let at = first; at < end; at += CHUNK_BYTES)
       this.#chunk(bytes, at, Math.min(end, at + CHUNK_BYTES), found)
   }
 
+  /** Words that begin from `from` to `to`. */
   #chunk(bytes: Uint8Array, from: number, to: number, found: RowFound): void {
     const { distance, length } = this.#table
     const low = Math.max(0, from - AROUND)

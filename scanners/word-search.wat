@@ -5,30 +5,37 @@
 ;; and the bytes to be searched.
 (module
   (import "table" "memory" (memory 1))
-  ;; 64-bit blocks of the filter: the upper bits of a hash, times 8
+  ;; from one word to the next: 4 or 2
+  (import "table" "stride" (global $stride i32))
+  ;; the upper bits of a hash, times 8, are the address of a word's 64-bit block of the filter
   (import "table" "filterShift" (global $filterShift i32))
   (import "table" "slots" (global $slots i32))
   (import "table" "slotShift" (global $slotShift i32))
   (import "table" "slotMask" (global $slotMask i32))
   (import "table" "rows" (global $rows i32))
+  ;; of eight bytes, those that a use compares
+  (import "table" "mask" (global $mask i64))
   (import "table" "out" (global $out i32))
   (import "table" "outEnd" (global $outEnd i32))
 
   ;; where to go on when the output was full; `to` when all was looked at
   (global $next (export "next") (mut i32) (i32.const 0))
 
-  ;; The words from address `at` up to `to` (a multiple of 4 behind it), of bytes that lie from `low` to `high`; returns the end of the output.
+  ;; The words that begin at address `at` up to `to`, of bytes that lie from `low` to `high`; returns the end of the output.
   (func (export "search")
     (param $at i32) (param $to i32) (param $low i32) (param $high i32) (result i32)
-    (local $last i32) (local $hits i32) (local $before i32) (local $shift i32)
+    (local $last i32) (local $one i32) (local $two i32) (local $three i32) (local $hits i32) (local $before i32) (local $shift i32)
     (local $word i32) (local $bits i32) (local $block i64)
     (local $a i64) (local $b i64) (local $c i64) (local $d i64)
     (local.set $hits (global.get $out))
     (local.set $shift (global.get $filterShift))
-    (local.set $last (i32.sub (local.get $to) (i32.const 16)))
+    (local.set $one (global.get $stride))
+    (local.set $two (i32.shl (local.get $one) (i32.const 1)))
+    (local.set $three (i32.add (local.get $one) (local.get $two)))
+    (local.set $last (i32.sub (local.get $to) (local.get $three)))
     (block $full
       (loop $four
-        (if (i32.le_s (local.get $at) (local.get $last))
+        (if (i32.lt_s (local.get $at) (local.get $last))
           (then
             ;; in the filter: two bits of the block, told by another hash; shifts take their count modulo 64
             (local.set $word (i32.or (i32.load (local.get $at)) (i32.const 0x20202020)))
@@ -39,7 +46,7 @@
               (i64.shr_u (local.get $block) (i64.extend_i32_u (i32.shr_u (local.get $bits) (i32.const 26))))
               (i64.shr_u (local.get $block) (i64.extend_i32_u (i32.shr_u (local.get $bits) (i32.const 20))))))
 
-            (local.set $word (i32.or (i32.load offset=4 (local.get $at)) (i32.const 0x20202020)))
+            (local.set $word (i32.or (i32.load (i32.add (local.get $at) (local.get $one))) (i32.const 0x20202020)))
             (local.set $bits (i32.mul (local.get $word) (i32.const 0x85ebca6b)))
             (local.set $block (i64.load
               (i32.and (i32.shr_u (i32.mul (local.get $word) (i32.const 0x9e3779b1)) (local.get $shift)) (i32.const -8))))
@@ -47,7 +54,7 @@
               (i64.shr_u (local.get $block) (i64.extend_i32_u (i32.shr_u (local.get $bits) (i32.const 26))))
               (i64.shr_u (local.get $block) (i64.extend_i32_u (i32.shr_u (local.get $bits) (i32.const 20))))))
 
-            (local.set $word (i32.or (i32.load offset=8 (local.get $at)) (i32.const 0x20202020)))
+            (local.set $word (i32.or (i32.load (i32.add (local.get $at) (local.get $two))) (i32.const 0x20202020)))
             (local.set $bits (i32.mul (local.get $word) (i32.const 0x85ebca6b)))
             (local.set $block (i64.load
               (i32.and (i32.shr_u (i32.mul (local.get $word) (i32.const 0x9e3779b1)) (local.get $shift)) (i32.const -8))))
@@ -55,7 +62,7 @@
               (i64.shr_u (local.get $block) (i64.extend_i32_u (i32.shr_u (local.get $bits) (i32.const 26))))
               (i64.shr_u (local.get $block) (i64.extend_i32_u (i32.shr_u (local.get $bits) (i32.const 20))))))
 
-            (local.set $word (i32.or (i32.load offset=12 (local.get $at)) (i32.const 0x20202020)))
+            (local.set $word (i32.or (i32.load (i32.add (local.get $at) (local.get $three))) (i32.const 0x20202020)))
             (local.set $bits (i32.mul (local.get $word) (i32.const 0x85ebca6b)))
             (local.set $block (i64.load
               (i32.and (i32.shr_u (i32.mul (local.get $word) (i32.const 0x9e3779b1)) (local.get $shift)) (i32.const -8))))
@@ -69,21 +76,21 @@
                 (if (i32.and (i32.wrap_i64 (local.get $a)) (i32.const 1)) (then
                   (local.set $hits (call $word (local.get $at) (local.get $low) (local.get $high) (local.tee $before (local.get $hits))))
                   (br_if $full (i32.lt_s (local.get $hits) (i32.const 0)))))
-                (local.set $at (i32.add (local.get $at) (i32.const 4)))
+                (local.set $at (i32.add (local.get $at) (local.get $one)))
                 (if (i32.and (i32.wrap_i64 (local.get $b)) (i32.const 1)) (then
                   (local.set $hits (call $word (local.get $at) (local.get $low) (local.get $high) (local.tee $before (local.get $hits))))
                   (br_if $full (i32.lt_s (local.get $hits) (i32.const 0)))))
-                (local.set $at (i32.add (local.get $at) (i32.const 4)))
+                (local.set $at (i32.add (local.get $at) (local.get $one)))
                 (if (i32.and (i32.wrap_i64 (local.get $c)) (i32.const 1)) (then
                   (local.set $hits (call $word (local.get $at) (local.get $low) (local.get $high) (local.tee $before (local.get $hits))))
                   (br_if $full (i32.lt_s (local.get $hits) (i32.const 0)))))
-                (local.set $at (i32.add (local.get $at) (i32.const 4)))
+                (local.set $at (i32.add (local.get $at) (local.get $one)))
                 (if (i32.and (i32.wrap_i64 (local.get $d)) (i32.const 1)) (then
                   (local.set $hits (call $word (local.get $at) (local.get $low) (local.get $high) (local.tee $before (local.get $hits))))
                   (br_if $full (i32.lt_s (local.get $hits) (i32.const 0)))))
-                (local.set $at (i32.add (local.get $at) (i32.const 4)))
+                (local.set $at (i32.add (local.get $at) (local.get $one)))
                 (br $four)))
-            (local.set $at (i32.add (local.get $at) (i32.const 16)))
+            (local.set $at (i32.add (local.get $at) (i32.shl (local.get $two) (i32.const 1))))
             (br $four))))
       ;; fewer than four are left
       (loop $one
@@ -91,7 +98,7 @@
           (then
             (local.set $hits (call $word (local.get $at) (local.get $low) (local.get $high) (local.tee $before (local.get $hits))))
             (br_if $full (i32.lt_s (local.get $hits) (i32.const 0)))
-            (local.set $at (i32.add (local.get $at) (i32.const 4)))
+            (local.set $at (i32.add (local.get $at) (local.get $one)))
             (br $one))))
       (local.set $before (local.get $hits)))
     (global.set $next (local.get $at))
@@ -114,17 +121,17 @@
         (br $probe)))
     (local.set $use (i32.load offset=4 (local.get $row)))
     (local.set $end (i32.load offset=8 (local.get $row)))
-    ;; uses, 16 bytes each: seven folded bytes, then the row times four plus where in the seven the word begins
+    ;; uses, 16 bytes each: the folded bytes of a row, then the row's index times four plus where in it the word begins
     (loop $uses
       (local.set $index (i32.load offset=8 (local.get $use)))
       (local.set $start (i32.sub (local.get $at) (i32.and (local.get $index) (i32.const 3))))
       (if (i64.eq
             (i64.and
               (i64.or (i64.load (local.get $start)) (i64.const 0x2020202020202020))
-              (i64.const 0x00ffffffffffffff))
+              (global.get $mask))
             (i64.load (local.get $use)))
         (then
-          ;; rows, 48 bytes each: sixteen values and masks, bytes before the seven, bytes in all
+          ;; rows, 48 bytes each: sixteen values and masks, known bytes before it, bytes in all
           (local.set $index (i32.shr_u (local.get $index) (i32.const 2)))
           (local.set $row (i32.add (global.get $rows) (i32.mul (local.get $index) (i32.const 48))))
           (local.set $start (i32.sub (local.get $start) (i32.load offset=32 (local.get $row))))

@@ -11,10 +11,10 @@ import { longestOf, startsOf } from './starts.js'
 import { surroundingsOf } from './surroundings.js'
 import { maskedSet } from './tree.js'
 import type { WordCounts } from './word-counts.js'
-import { type WordRow, wordRowOf } from './words.js'
+import { type Stride, type WordRow, type WordRows, wordRowOf } from './words.js'
 
 /** Changes when tables or what is looked for change: caches are kept by it. */
-export const PLAN_VERSION = 3
+export const PLAN_VERSION = 4
 
 /**
  * What hits mean. A hit of expression i is one of the rows `first[i]` ≤ row < `first[i + 1]`: it ends `distance` bytes behind the place that is
@@ -39,8 +39,8 @@ export interface RowGroup {
 
 export interface PlannedStrings {
   readonly parts: readonly Part[]
-  /** Rows that are found by words of memory. */
-  readonly words: readonly WordRow[]
+  /** Rows that are found by words of memory; none is without rows. */
+  readonly words: readonly WordRows[]
   readonly groups: readonly RowGroup[]
   /** For the embedded matcher: matches of `nodes[i]` start at the place to be verified, plus `rows.distance[i]`. */
   readonly others: { readonly rows: RowTable; readonly nodes: readonly PatternNode[] }
@@ -66,6 +66,8 @@ const IS_LITTLE_ENDIAN = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1
 
 /** Vectorscan is several times faster with fewer rows than 250. */
 const GROUP_ROWS = 200
+/** A second pass over words takes as long as the search for some hundred rows by Vectorscan. */
+const MANY_PAIRS = 250
 /** One row of fewer bytes makes the search for all others slower. */
 const SHORT_BYTES = 4
 /** More rows of one kind than this are faster together. */
@@ -82,37 +84,48 @@ export function planStrings(
 ): PlannedStrings {
   const parts: Part[] = []
   const words: WordRow[] = []
-  const rows: OpenRow[] = []
-  const others: OpenOther[] = []
+  const pairs: WordRow[] = []
+  const left: OpenSearch[] = []
   let aheadBytes = 0
   for (const string of strings) {
     // looked at where it must stand
     if (string.fixedOffset !== undefined) continue
-    for (const part of partsOf(string)) {
-      const index = parts.push(part) - 1
-      aheadBytes = Math.max(aheadBytes, longestOf(part))
-      for (const { sub, sets, offset } of searchesOf(part)) {
-        if (sets === undefined) {
-          const node = startsOf(part)
-          if (node !== undefined) others.push({ part: index, sub, node })
-          continue
-        }
-        const word = IS_LITTLE_ENDIAN ? wordRowOf(sets, offset, counts) : undefined
-        if (word !== undefined) {
-          words.push({ ...word, part: index, sub })
-          continue
-        }
-        const found = vectorscan ? rowsOf(sets, counts) : undefined
-        if (found === undefined) others.push({ part: index, sub, node: rowNode(sets.slice(offset)) })
-        else
-          for (const row of found)
-            rows.push({ part: index, sub, row: { ...row, distance: row.distance - offset } })
+    for (const each of partsOf(string)) {
+      const part = parts.push(each) - 1
+      aheadBytes = Math.max(aheadBytes, longestOf(each))
+      for (const search of searchesOf(each)) {
+        const word = wordOf(search, 4, counts)
+        if (word !== undefined) words.push({ ...word, part, sub: search.sub })
+        else left.push({ ...search, part })
       }
     }
   }
+  const rows: OpenRow[] = []
+  const others: OpenOther[] = []
+  const byPairs = left.map(search => wordOf(search, 2, counts))
+  const areMany = !vectorscan || byPairs.filter(word => word !== undefined).length >= MANY_PAIRS
+  for (const [index, { part, sub, sets, offset }] of left.entries()) {
+    const word = areMany ? byPairs[index] : undefined
+    if (word !== undefined) {
+      pairs.push({ ...word, part, sub })
+      continue
+    }
+    if (sets === undefined) {
+      const node = startsOf(parts[part] as Part)
+      if (node !== undefined) others.push({ part, sub, node })
+      continue
+    }
+    const found = vectorscan ? rowsOf(sets, counts) : undefined
+    if (found === undefined) others.push({ part, sub, node: rowNode(sets.slice(offset)) })
+    else for (const row of found) rows.push({ part, sub, row: { ...row, distance: row.distance - offset } })
+  }
+  const byWords: WordRows[] = [
+    { stride: 4, rows: words },
+    { stride: 2, rows: pairs },
+  ]
   return {
     parts,
-    words,
+    words: byWords.filter(each => each.rows.length > 0),
     groups: groupsOf(rows),
     others: {
       rows: tableOf(others.map(({ part, sub }) => [{ part, sub, distance: 0, whole: false }])),
@@ -121,6 +134,18 @@ export function planStrings(
     aheadBytes: aheadBytes + 2,
     behindBytes: 4,
   }
+}
+
+interface OpenSearch extends Search {
+  readonly part: number
+}
+
+function wordOf(
+  { sets, offset }: Search,
+  stride: Stride,
+  counts: WordCounts | undefined,
+): ReturnType<typeof wordRowOf> {
+  return sets !== undefined && IS_LITTLE_ENDIAN ? wordRowOf(sets, offset, stride, counts) : undefined
 }
 
 interface Search {

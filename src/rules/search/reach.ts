@@ -11,7 +11,7 @@ const BEYOND = 4
 /** Longest row of any expression: what a hit looks at. */
 export function longestRow({ words, groups, others, aheadBytes }: StringTables): number {
   let most = 1
-  for (const length of words.length) most = Math.max(most, length)
+  for (const { length } of words) for (const each of length) most = Math.max(most, each)
   for (const { longest } of groups) most = Math.max(most, longest)
   for (const node of others.nodes) most = Math.max(most, Math.min(lengthsOf(node).max, aheadBytes))
   return most

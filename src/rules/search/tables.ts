@@ -40,7 +40,7 @@ export interface StringTables {
   /** Where each part's code begins in `code`, JSON; one more for the end. */
   readonly codes: Uint32Array
   readonly code: Uint8Array
-  readonly words: WordTable
+  readonly words: readonly WordTable[]
   readonly groups: readonly {
     readonly rows: RowTable
     readonly longest: number
@@ -97,7 +97,7 @@ export function tablesOf(
     variantWide: octets(all.map(({ wide }) => (wide ? 1 : 0))),
     codes: words(codes),
     code: joined([new TextEncoder().encode(code.join(''))], codeCount),
-    words: wordTableOf(plan.words),
+    words: plan.words.map(wordTableOf),
     groups: plan.groups.map(({ rows, longest, expressions }) => ({
       rows: sharedRows(rows),
       longest,

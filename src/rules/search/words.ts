@@ -1,7 +1,8 @@
 /**
  * Strings that hold seven known bytes in a row are found by the aligned words of memory: whatever the alignment, one whole word of four
  * bytes lies within the seven. So memory is looked at a word at a time, which is several times faster than any search byte by byte,
- * and however many strings there are. Letters are folded, so that strings which ignore case are among them.
+ * and however many strings there are. Five bytes hold one of the words that begin at even addresses, in twice the time. Letters are folded,
+ * so that strings which ignore case are among them.
  */
 import { setMembers } from '../../patterns/byte-set.js'
 import type { ByteSet } from '../../patterns/node.js'
@@ -9,8 +10,11 @@ import { isCaseless } from './rows.js'
 import { FOLD, foldedWord, HASH, SECOND_HASH, type WordCounts } from './word-counts.js'
 
 export const WORD_BYTES = 4
+/** From one word that is looked at to the next. */
+export type Stride = 2 | 4
 /** Bytes in a row that hold a whole word at any alignment. */
-export const ROW_BYTES = 2 * WORD_BYTES - 1
+export const rowBytes = (stride: Stride): number => WORD_BYTES + stride - 1
+export const MOST_ROW_BYTES = rowBytes(4)
 /** Bytes of a row and around it that are compared before anything else is done. */
 export const CHECK_BYTES = 16
 /** One in so many words of memory may be one of a row's. */
@@ -29,14 +33,21 @@ export interface WordRow {
   readonly distance: number
 }
 
-/** All rows, ready to be looked for. Columns lie in shared memory. */
+/** Rows that are looked for together. */
+export interface WordRows {
+  readonly stride: Stride
+  readonly rows: readonly WordRow[]
+}
+
+/** These rows, ready to be looked for. Columns lie in shared memory. */
 export interface WordTable {
   /**
    * What scanners/word-search.wat works on, as it lies in its memory from address 0 on: the filter, blocks of 64 bits; slots, four numbers
-   * each (a folded word, 0: free; where its uses begin and end); uses, seven folded bytes of a row, and behind them, from byte 8 on, the row times
-   * four plus where in the seven the word begins; rows (`ROW_RECORD` bytes each).
+   * each (a folded word, 0: free; where its uses begin and end); uses, the folded bytes of a row, and from byte 8 on its index times
+   * four plus where in the row the word begins; rows (`ROW_RECORD` bytes each).
    */
   readonly image: Uint8Array
+  readonly stride: Stride
   /** Of the hash of a word, the upper bits; how far it is shifted down to tell a block of the filter, and a slot. */
   readonly filterShift: number
   readonly slotShift: number
@@ -63,25 +74,27 @@ interface Known {
 export function wordRowOf(
   sets: readonly ByteSet[],
   offset: number,
+  stride: Stride,
   counts: WordCounts | undefined,
 ): Omit<WordRow, 'part' | 'sub'> | undefined {
   const { values, masks } = knownBytes(sets)
   let best = -1
   let bestCost = Number.POSITIVE_INFINITY
   const most = counts === undefined ? 0 : counts.total / SELDOM
+  const length = rowBytes(stride)
   let run = 0
   for (let end = 1; end <= values.length; end++) {
     run = masks[end - 1] === 0 ? 0 : run + 1
-    if (run < ROW_BYTES) continue
-    const cost = costOf(values, end - ROW_BYTES, counts)
+    if (run < length) continue
+    const cost = costOf(values, end - length, stride, counts)
     if (cost < bestCost) {
-      best = end - ROW_BYTES
+      best = end - length
       bestCost = cost
     }
   }
   if (best < 0 || bestCost > most + DULLEST) return undefined
   let from = best
-  let to = best + ROW_BYTES
+  let to = best + length
   while (to - from < CHECK_BYTES && to < values.length && masks[to] !== 0) to++
   while (to - from < CHECK_BYTES && from > 0 && masks[from - 1] !== 0) from--
   return {
@@ -96,16 +109,17 @@ export function wordRowOf(
 const DULLEST = 1
 
 /** How often the row's words are seen; among rows that are not, those of many different bytes are best. */
-function costOf(values: Uint8Array, at: number, counts: WordCounts | undefined): number {
+function costOf(values: Uint8Array, at: number, stride: Stride, counts: WordCounts | undefined): number {
   let cost = 0
-  for (let word = at; word < at + WORD_BYTES; word++) {
+  for (let word = at; word < at + stride; word++) {
     const folded = foldedWord(values, word)
     // zeros, and other bytes over and over
     if (folded === ((folded << 8) | (folded >>> 24))) return Number.POSITIVE_INFINITY
     cost += counts?.of(folded) ?? 0
   }
-  const distinct = new Set(values.subarray(at, at + ROW_BYTES)).size
-  return distinct < 3 ? Number.POSITIVE_INFINITY : cost + (DULLEST * (ROW_BYTES - distinct)) / ROW_BYTES
+  const length = rowBytes(stride)
+  const distinct = new Set(values.subarray(at, at + length)).size
+  return distinct < 3 ? Number.POSITIVE_INFINITY : cost + (DULLEST * (length - distinct)) / length
 }
 
 /** Bytes that are one value, or a letter in both cases; mask 0: neither. */
@@ -138,14 +152,14 @@ const FILTER_SPARE = 5
 const MOST_FILTER_BITS = 21
 const SLOT_BYTES = 16
 const USE_BYTES = 16
-/** Sixteen values, sixteen masks, bytes before the seven, bytes in all, and as many as are left. */
+/** Sixteen values, sixteen masks, known bytes before the row, known bytes in all, and as many as are left. */
 const ROW_RECORD = 48
 
 /** Lays rows out. */
-export function wordTableOf(rows: readonly WordRow[]): WordTable {
+export function wordTableOf({ stride, rows }: WordRows): WordTable {
   const uses = new Map<number, number[]>()
   for (const [index, { values, row }] of rows.entries())
-    for (let phase = 0; phase < WORD_BYTES; phase++) {
+    for (let phase = 0; phase < stride; phase++) {
       const word = foldedWord(values, row + phase)
       const known = uses.get(word)
       const use = index * WORD_BYTES + phase
@@ -156,7 +170,7 @@ export function wordTableOf(rows: readonly WordRow[]): WordTable {
   const slotBits = bitsOf(uses.size) + 1
   const slotsAt = 2 ** (filterBits - 3)
   const usesAt = slotsAt + SLOT_BYTES * 2 ** slotBits
-  const rowsAt = usesAt + USE_BYTES * WORD_BYTES * rows.length
+  const rowsAt = usesAt + USE_BYTES * stride * rows.length
   const image = new Uint8Array(new SharedArrayBuffer(rowsAt + ROW_RECORD * rows.length))
   const table = new DataView(image.buffer)
   let next = usesAt
@@ -170,7 +184,7 @@ export function wordTableOf(rows: readonly WordRow[]): WordTable {
     table.setUint32(at + 4, next, true)
     for (const use of list) {
       const { values, row } = rows[use >>> 2] as WordRow
-      for (let i = 0; i < ROW_BYTES; i++) image[next + i] = (values[row + i] as number) | (FOLD & 0xff)
+      for (let i = 0; i < rowBytes(stride); i++) image[next + i] = (values[row + i] as number) | (FOLD & 0xff)
       table.setUint32(next + 8, use, true)
       next += USE_BYTES
     }
@@ -186,6 +200,7 @@ export function wordTableOf(rows: readonly WordRow[]): WordTable {
   }
   return {
     image,
+    stride,
     filterShift: 32 - (filterBits - 6) - 3,
     slotShift: 32 - slotBits,
     slots: slotsAt,
