@@ -44,6 +44,7 @@ export class JsonRenderer implements ScanRenderer {
       bytesFailed: summary.bytesFailed,
       matches: summary.matches,
       rules: summary.rules,
+      limitedStrings: summary.limitedStrings,
       seconds: summary.seconds,
       jobs: summary.jobs,
       matcher: summary.matcher,

@@ -16,6 +16,8 @@ const PID_COLUMNS = 7
 const VIRTUAL_DIGITS = 16
 /** Owners of a match that are shown; a page of a shared library has hundreds. */
 const SHOWN_OWNERS = 4
+/** Strings with too many matches that are named. */
+const SHOWN_STRINGS = 8
 
 interface GapCount {
   ranges: number
@@ -63,6 +65,7 @@ export class TableRenderer implements ScanRenderer {
       `${formatBytes(summary.bytesScanned)} of ${formatBytes(summary.bytesTotal)} scanned in ${formatSeconds(summary.seconds)}${rate}, ` +
         `${plural(summary.jobs, 'worker')}, ${escapeText(summary.matcher)}`,
       consistencyText(summary),
+      limitedText(summary),
       summary.complete ? undefined : 'Stopped before the end.',
       sha256 === undefined ? undefined : `SHA-256 of the image: ${sha256}`,
     ]
@@ -132,6 +135,13 @@ function consistencyText({ consistency }: SummaryEvent): string | undefined {
   const { changedPages, sampledPages, changedRatio } = consistency
   const percent = (changedRatio * 100).toFixed(2)
   return `${percent} % of memory changed meanwhile (${changedPages} of ${sampledPages} pages looked at)`
+}
+
+function limitedText({ limitedStrings = [] }: SummaryEvent): string | undefined {
+  if (limitedStrings.length === 0) return undefined
+  const more = limitedStrings.length - SHOWN_STRINGS
+  const shown = limitedStrings.slice(0, SHOWN_STRINGS).map(escapeText).join(', ')
+  return `Not every match was kept of ${shown}${more > 0 ? ` and ${more} more (--json names all)` : ''}: their rules may be judged wrongly.`
 }
 
 /** Who maps a match, on a line of its own. */

@@ -135,7 +135,7 @@ export interface SummaryEvent {
   readonly bytesFailed: number
   readonly matches: number
   readonly rules: number
-  /** YARA strings (`rule:$a`) that have more matches than are kept: a million, as in YARA. */
+  /** YARA strings (`rule:$a`) that have more matches than are kept (a million, as in YARA), or were given up because they take too long. */
   readonly limitedStrings?: readonly string[]
   readonly seconds: number
   readonly jobs: number

@@ -137,7 +137,19 @@ describe('scan --json', () => {
       { type: 'rule', rule: 'found', namespace: 'sub/one', tags: ['tag'], meta: { n: 1 } },
     ])
     expect(summary).toMatchObject({ matches: 3, rules: 1 })
+    expect(summary).not.toHaveProperty('limitedStrings')
     expect(code).toBe(0)
+  })
+
+  it('names strings of which not every match was kept, in the summary of either kind', async () => {
+    const slow = folder.file(
+      'slow.yar',
+      'rule slow { strings: $a = /a((a{1,20}){1,20}){1,20}b/ $b = "aab" condition: any of them }',
+    )
+    const image = folder.file('slow.raw', Buffer.alloc(20_000, 'a'))
+    expect((await scanJson(image, '--yara', slow)).summary).toMatchObject({ limitedStrings: ['slow:$a'] })
+    const { stdout } = await runCli('scan', image, '--yara', slow)
+    expect(stdout).toContain('Not every match was kept of slow:$a: their rules may be judged wrongly.\n')
   })
 })
 
