@@ -160,8 +160,10 @@ export class RuleCache {
 
 /** The key of whatever `parts` tell apart. */
 export function cacheKey(parts: unknown): string {
-  const text = JSON.stringify([FORMAT, parts], (_, value: unknown) =>
-    typeof value === 'bigint' ? `${value}n` : value,
+  // what v8 serializes may be read by the same v8 only
+  const text = JSON.stringify([FORMAT, process.versions.v8, process.arch, parts], (_, value: unknown) =>
+    // never what a text is told as
+    typeof value === 'bigint' ? { integer: `${value}` } : value,
   )
   return digest(Buffer.from(text)).toString('hex')
 }

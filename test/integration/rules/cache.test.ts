@@ -63,6 +63,7 @@ describe('compiled rules on disk', () => {
     expect((await scanned(SOURCE, { externals: { number: 2n } })).rules).toEqual([])
     expect((await scanned(SOURCE, { externals: { number: 1 } })).matches).toEqual(FOUND)
     expect((await scanned(SOURCE, { matcher: 'embedded' })).matches).toEqual(FOUND)
+    await expect(scanned(SOURCE, { externals: { number: '1n' } })).rejects.toThrow('type mismatch')
     const patterns = [{ kind: 'yara' as const, source: SOURCE, namespace: 'own' }]
     const named = await scanRules(image, { externals: { number: 1n }, patterns })
     expect(named.rules).toEqual(['own:a'])
