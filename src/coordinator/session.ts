@@ -329,13 +329,20 @@ export class ScanSession {
 
   /** Rules are evaluated once everything has been searched; matches of theirs are told with the others. */
   *#verdict(): Generator<RuleEvent | MatchEvent> {
-    const { limit = Number.POSITIVE_INFINITY, sort = false, onHint } = this.#request
+    const { onHint } = this.#request
     const side = this.#ruleSide
     if (side === undefined) return
     if (this.#stop) {
       onHint?.('the scan was ended before all of it was searched: rules were not evaluated')
       return
     }
+    yield* this.#findings(side)
+    for (const hint of side.hints()) onHint?.(hint)
+  }
+
+  /** Ends early when there are as many matches as were asked for. */
+  *#findings(side: RuleSide): Generator<RuleEvent | MatchEvent> {
+    const { limit = Number.POSITIVE_INFINITY, sort = false } = this.#request
     const placing = this.#placing('laid-out')
     for (const finding of side.findings()) {
       if (finding.kind === 'rule') {
@@ -355,7 +362,6 @@ export class ScanSession {
         yield event
       }
     }
-    for (const hint of side.hints()) onHint?.(hint)
   }
 
   /** A rule that holds in the space at `address`: told for each process whose space it is. */

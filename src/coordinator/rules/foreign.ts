@@ -13,7 +13,7 @@ import { regionAt, regionSpace } from './regions.js'
 import type { RuleMemory } from './rule-memory.js'
 
 /** Regions of one space that one rule is evaluated in. */
-const MAX_REGIONS = 256
+export const MAX_REGIONS = 256
 const TIMEOUT_MS = 60_000
 
 /** What is used of a result; the package types it `any`. */
@@ -30,6 +30,8 @@ export class ForeignRules implements Disposable {
   >()
   /** Rules that could not be evaluated at all. */
   readonly failed = new Set<Rule>()
+  /** Rules whose strings lie in more regions than were looked at. */
+  readonly cut = new Set<Rule>()
   readonly #guards: Guards
   readonly #checks: GuardChecks
 
@@ -53,11 +55,15 @@ export class ForeignRules implements Disposable {
     const regions = new Map<number, MemoryRun>()
     for (const { id } of rule.strings) {
       const columns = space.columns(id)
-      for (let i = 0; i < (columns?.count ?? 0) && regions.size < MAX_REGIONS; i++) {
+      for (let i = 0; i < (columns?.count ?? 0); i++) {
         const run = space.runAt(columns?.offsetAt(i) ?? 0)
         if (run === undefined) continue
         const region = regionAt(run, columns?.offsetAt(i) ?? 0)
-        regions.set(region.gpa, region)
+        if (regions.size < MAX_REGIONS || regions.has(region.gpa)) regions.set(region.gpa, region)
+        else {
+          this.cut.add(rule)
+          break
+        }
       }
     }
     const guard = this.#guards.guard[rule.index] ?? NO_GUARD

@@ -12,7 +12,7 @@ import type { Batch } from '../../scan/messages.js'
 import type { RuleHit } from '../../scan/scanner.js'
 import type { RulePlan } from '../../space/rule-plan.js'
 import type { Target } from '../target.js'
-import { ForeignRules } from './foreign.js'
+import { ForeignRules, MAX_REGIONS } from './foreign.js'
 import { cutAt, LostRanges } from './lost-ranges.js'
 import { imageSpace, type RuleMemory } from './rule-memory.js'
 import { SpaceMatches } from './space-matches.js'
@@ -65,6 +65,7 @@ export class RuleSide {
   readonly #exhausted = new Set<number>()
   readonly #limited = new Set<number>()
   readonly #failed = new Set<string>()
+  readonly #cut = new Set<string>()
   readonly #image: () => RuleMemory
   readonly #gathered: Gathered
   #spaces: SpaceMatches | undefined
@@ -134,20 +135,25 @@ export class RuleSide {
   *findings(): Generator<RuleFinding> {
     const { ruleSet, conditions, fixed } = this.prepare()
     using foreign = new ForeignRules(this.#rules.externals, this.#rules.guards)
-    for (const { space, strings, limited, start } of this.#scopes()) {
-      for (const string of limited) this.#limited.add(string)
-      addFixedPlaces(fixed, strings, space)
-      space.strings = strings
-      for (const { hit, strings: told } of verdict(ruleSet, conditions, space, {
-        exhausted: this.#exhausted,
-        foreign: rule => foreign.holds(rule, space),
-        isOneOfMany: this.#spaces !== undefined,
-      })) {
-        yield { kind: 'rule', hit, address: start }
-        for (const string of told) yield* this.#matches(space, string)
+    try {
+      for (const { space, strings, limited, start } of this.#scopes()) {
+        for (const string of limited) this.#limited.add(string)
+        addFixedPlaces(fixed, strings, space)
+        space.strings = strings
+        for (const { hit, strings: told } of verdict(ruleSet, conditions, space, {
+          exhausted: this.#exhausted,
+          foreign: rule => foreign.holds(rule, space),
+          isOneOfMany: this.#spaces !== undefined,
+        })) {
+          yield { kind: 'rule', hit, address: start }
+          for (const string of told) yield* this.#matches(space, string)
+        }
       }
+    } finally {
+      // told even where nobody wants more matches
+      for (const rule of foreign.failed) this.#failed.add(ruleName(rule))
+      for (const rule of foreign.cut) this.#cut.add(ruleName(rule))
     }
-    for (const rule of foreign.failed) this.#failed.add(ruleName(rule))
   }
 
   *#matches(space: RuleMemory, { rule, string }: ToldString): Generator<RuleFinding> {
@@ -184,18 +190,27 @@ export class RuleSide {
   hints(): string[] {
     const { rules } = this.prepare().ruleSet
     const exhausted = rules.filter(({ index }) => this.#exhausted.has(index)).map(ruleName)
-    const foreign = rules.filter(({ needsYaraX }) => needsYaraX.length > 0).map(ruleName)
-    const failed = [...this.#failed]
+    const foreign = rules.filter(({ needsYaraX }) => needsYaraX.length > 0)
+    const { wanted } = this.#rules
+    const placeless = foreign.filter(({ index, strings }) => wanted[index] === 1 && strings.length === 0)
+    const placed = foreign.filter(rule => !placeless.includes(rule))
+    const hint = (names: readonly string[], text: string): string[] =>
+      names.length === 0 ? [] : [`${named(names)}${text}`]
     return [
-      ...(exhausted.length === 0
-        ? []
-        : [`conditions of ${named(exhausted)} take too long: they count as not holding`]),
-      ...(foreign.length === 0
-        ? []
-        : [
-            `${named(foreign)}: modules like pe and elf know files, not memory: evaluated by YARA-X in regions of 16 MiB around their strings, which may differ from yara`,
-          ]),
-      ...(failed.length === 0 ? [] : [`${named(failed)} could not be evaluated: they count as not holding`]),
+      ...hint(exhausted, ': conditions take too long: they count as not holding'),
+      ...hint(
+        placed.map(ruleName),
+        ': modules like pe and elf know files, not memory: evaluated by YARA-X in regions of 16 MiB around their strings, which may differ from yara',
+      ),
+      ...hint(
+        placeless.map(ruleName),
+        ': modules like pe and elf know files, not memory, and no string says where one may be: they count as not holding',
+      ),
+      ...hint([...this.#failed], ' could not be evaluated: they count as not holding'),
+      ...hint(
+        [...this.#cut],
+        `: strings in more regions than YARA-X is asked about: only the first ${MAX_REGIONS} were looked at`,
+      ),
     ]
   }
 

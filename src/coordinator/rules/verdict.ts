@@ -69,12 +69,15 @@ export function* verdict(
 }
 
 function hitOf({ namespace, name, tags, meta }: Rule): RuleHit {
-  const values: Record<string, string | number | boolean> = {}
-  for (const { name: key, value } of meta) values[key] = plain(value)
+  // an entry may be called __proto__
+  const values = Object.fromEntries(meta.map(({ name: key, value }) => [key, plain(value)]))
   return { namespace, rule: name, tags, meta: values }
 }
 
+/** Integers that a double can't hold are told as text. */
 function plain(value: Rule['meta'][number]['value']): string | number | boolean {
   if (typeof value === 'string') return decoded(value)
-  return typeof value === 'bigint' ? Number(value) : value
+  if (typeof value !== 'bigint') return value
+  const number = Number(value)
+  return Number.isSafeInteger(number) ? number : `${value}`
 }

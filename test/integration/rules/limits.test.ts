@@ -77,6 +77,45 @@ describe('a rule about files', () => {
   })
 })
 
+describe('what a person should know of rules', () => {
+  const image = file('hints', Buffer.from('..needle..needle..'))
+  const SOURCE = [
+    'import "pe"',
+    'rule about_files { strings: $a = "needle" condition: $a and not pe.is_pe }',
+    'rule placeless { condition: pe.is_pe or not pe.is_pe }',
+    'rule odd { strings: $a = "needle" condition: $a and pe.no_such_field == 3 }',
+    'rule plain { strings: $a = "needle" condition: $a }',
+  ].join('\n')
+  const EXPECTED = [
+    /^about_files, odd: modules like pe and elf .* evaluated by YARA-X/,
+    /^placeless: .* no string says where one may be: they count as not holding/,
+    /^odd could not be evaluated: they count as not holding/,
+  ]
+
+  it.each([undefined, 1])('is told, also where no more than %s matches are wanted', async limit => {
+    const request = { patterns: rules(SOURCE), ...(limit !== undefined && { limit }) }
+    const { hints, matches } = await scanRules(image, request)
+    expect(matches).toHaveLength(limit ?? 4)
+    expect(hints).toEqual(EXPECTED.map(text => expect.stringMatching(text)))
+  })
+
+  it('is told of metadata, whatever its name, and exactly', async () => {
+    const source =
+      'rule about { meta: __proto__ = "a" constructor = "b" big = 9007199254740993 least = -9223372036854775807 small = -3 condition: true }'
+    using target = await openTarget(image, { format: 'raw' })
+    const events: ScanEvent[] = []
+    for await (const event of scanIterable(target, { patterns: rules(source) })) events.push(event)
+    const meta = events.find(event => event.type === 'rule')?.meta ?? {}
+    expect(Object.entries(meta)).toEqual([
+      ['__proto__', 'a'],
+      ['constructor', 'b'],
+      ['big', '9007199254740993'],
+      ['least', '-9223372036854775807'],
+      ['small', -3],
+    ])
+  })
+})
+
 describe('offsets of an image', () => {
   const FIRST = 0x10_0000
   const GAP = 0x3000
