@@ -1,0 +1,199 @@
+/**
+ * Rows that are found by the aligned words of memory, against a search byte by byte: at any alignment, at the edges of windows and of
+ * runs of zeros, many rows with the same words, letters in either case.
+ */
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { RuleStringScanner } from '../../../scanners/rule-strings.js'
+import { compileStrings } from '../../../src/patterns/compile-strings.js'
+import type { RuleString } from '../../../src/rules/ast.js'
+import { compileRules } from '../../../src/rules/compile.js'
+import { planStrings } from '../../../src/rules/search/plan.js'
+
+/** A byte that is looked for: a value, either case of a letter, or any (-1). */
+type Cell = number | { readonly letter: number }
+
+const PAGE = 4096
+/** Larger than what a finder takes in one go, whatever it is. */
+const LARGE = 700_000
+
+function stringsOf(rows: readonly (readonly Cell[])[]): readonly RuleString[] {
+  const lines = rows.map((cells, i) => `$s${i} = ${sourceOf(cells)}`)
+  const [rule] = compileRules([
+    { source: `rule r { strings: ${lines.join('\n')} condition: any of them }` },
+  ]).rules
+  return rule!.strings
+}
+
+function sourceOf(cells: readonly Cell[]): string {
+  const hex = (byte: number): string => byte.toString(16).padStart(2, '0')
+  if (cells.some(cell => typeof cell !== 'number'))
+    return `"${cells.map(cell => `\\x${hex(typeof cell === 'number' ? cell : cell.letter)}`).join('')}" nocase`
+  return `{ ${cells.map(cell => (cell === -1 ? '??' : hex(cell as number))).join(' ')} }`
+}
+
+function matches(cell: Cell, byte: number): boolean {
+  if (typeof cell !== 'number') return byte === cell.letter || byte === (cell.letter ^ 0x20)
+  return cell === -1 || cell === byte
+}
+
+/** `string:offset`, in order. */
+function naive(rows: readonly (readonly Cell[])[], bytes: Uint8Array): string[] {
+  const found: string[] = []
+  for (const [row, cells] of rows.entries())
+    for (let at = 0; at + cells.length <= bytes.length; at++)
+      if (cells.every((cell, i) => matches(cell, bytes[at + i]!))) found.push(`${row}:${at}`)
+  return found.sort()
+}
+
+/** What the scanner tells, window by window; each must tell what it owns, and nothing twice. */
+function scanned(strings: readonly RuleString[], bytes: Uint8Array, cuts: readonly number[]): string[] {
+  const tables = compileStrings(strings, 'embedded')
+  const first = strings[0]!.id
+  const scanner = new RuleStringScanner(tables)
+  const found: string[] = []
+  let at = 0
+  for (const end of [...cuts.filter(cut => cut < bytes.length).sort((a, b) => a - b), bytes.length]) {
+    if (end === at) continue
+    const from = Math.max(0, at - tables.behindBytes)
+    const to = Math.min(bytes.length, end + tables.aheadBytes)
+    const window = {
+      bytes: bytes.subarray(from, to),
+      gpa: from,
+      ownedStart: at - from,
+      ownedEnd: end - from,
+      beginsStretch: from === 0,
+      endsStretch: to === bytes.length,
+    }
+    scanner.scan(window, {
+      match() {},
+      stringMatch: (part, offset) => found.push(`${tables.string[part]! - first}:${from + offset}`),
+    })
+    at = end
+  }
+  scanner[Symbol.dispose]()
+  return found.sort()
+}
+
+const isByWords = (strings: readonly RuleString[]): number => planStrings(strings, false).words.length
+
+/** Few values, so that rows have words in common and nearly match everywhere. */
+const byte = fc.constantFrom(0x61, 0x62, 0x41, 0x00, 0x01, 0x21, 0xff)
+const cell = fc.oneof({ weight: 12, arbitrary: byte }, { weight: 1, arbitrary: fc.constant(-1) })
+const hexRow = fc
+  .array(cell, { minLength: 7, maxLength: 24 })
+  .filter(cells => cells[0] !== -1 && cells.at(-1) !== -1 && cells.some(each => each !== -1))
+const caselessRow = fc
+  .array(fc.constantFrom(0x61, 0x62, 0x41, 0x7a, 0x5b, 0x21), { minLength: 7, maxLength: 20 })
+  .map(bytes =>
+    bytes.map((each): Cell => (/[a-z]/i.test(String.fromCharCode(each)) ? { letter: each } : each)),
+  )
+  .filter(cells => cells.some(each => typeof each !== 'number'))
+const rows = fc.array(fc.oneof({ weight: 3, arbitrary: hexRow }, { weight: 1, arbitrary: caselessRow }), {
+  minLength: 1,
+  maxLength: 12,
+})
+
+type Piece =
+  | readonly number[]
+  | { readonly zeros: number }
+  | {
+      readonly row: number
+      readonly skip: number
+      readonly drop: number
+      readonly other: boolean
+      readonly fill: number
+    }
+
+/** Bytes in which rows stand whole, cut off, side by side, over each other, and between pages of zeros. */
+const piece: fc.Arbitrary<Piece> = fc.oneof(
+  fc.record({ row: fc.nat(11), skip: fc.nat(3), drop: fc.nat(3), other: fc.boolean(), fill: byte }),
+  fc.array(byte, { maxLength: 12 }),
+  fc.constantFrom(PAGE - 3, 2 * PAGE, 3 * PAGE + 5).map(length => ({ zeros: length })),
+)
+
+function laidOut(
+  all: readonly (readonly Cell[])[],
+  pieces: readonly Piece[],
+): number[] {
+  return pieces.flatMap(each => {
+    if ('zeros' in each) return Array.from({ length: each.zeros }, () => 0)
+    if (!('row' in each)) return each
+    const cells = all[each.row % all.length]!
+    return cells
+      .slice(each.skip, cells.length - each.drop)
+      .map(one =>
+        typeof one !== 'number' ? one.letter ^ (each.other ? 0x20 : 0) : one === -1 ? each.fill : one,
+      )
+  })
+}
+
+/** The same bytes at an address of that remainder by eight, with more of the like around them. */
+function placed(bytes: readonly number[], remainder: number, around: number): Uint8Array {
+  const buffer = new Uint8Array(bytes.length + 16).fill(around)
+  buffer.set(bytes, remainder)
+  return buffer.subarray(remainder, remainder + bytes.length)
+}
+
+describe('rows that are found by words', () => {
+  it('are told once at each place, whatever the alignment and however windows are cut', () => {
+    let byWords = 0
+    fc.assert(
+      fc.property(
+        rows,
+        fc.array(piece, { minLength: 1, maxLength: 12 }),
+        fc.nat(7),
+        byte,
+        fc.array(fc.nat(400), { maxLength: 4 }),
+        (all, pieces, remainder, around, cuts) => {
+          const strings = stringsOf(all)
+          byWords += isByWords(strings)
+          const bytes = placed(laidOut(all, pieces), remainder, around)
+          expect(scanned(strings, bytes, cuts)).toEqual(naive(all, bytes))
+        },
+      ),
+      { numRuns: 100 * Number(process.env['VMSIFT_RULE_RUNS'] ?? 1) },
+    )
+    expect(byWords).toBeGreaterThan(0)
+  })
+
+  it('are found at every place of a large window, and in windows that barely hold them', () => {
+    const text = (value: string): Cell[] => [...Buffer.from(value)]
+    const all = [text('needle!'), text('needle-in-a-haystack'), text('xneedle')]
+    const strings = stringsOf(all)
+    expect(isByWords(strings)).toBe(all.length)
+    const bytes = new Uint8Array(LARGE).fill(0x2e)
+    for (let at = 0; at + 40 < LARGE; at += 4093) Buffer.from('needle-in-a-haystack').copy(bytes, at)
+    for (let power = 10; 2 ** power < LARGE; power++)
+      for (let edge = 2 ** power; edge + 20 < LARGE; edge += 2 ** power)
+        if (power > 13 || edge === 2 ** power) Buffer.from('xneedle!').copy(bytes, edge - (power % 9))
+    Buffer.from('needle!').copy(bytes, LARGE - 7)
+    const wanted = naive(all, bytes)
+    expect(scanned(strings, bytes, [])).toEqual(wanted)
+    expect(scanned(strings, bytes, [1, 7, 4096, 65_536, 65_543, 262_143, 262_150, LARGE - 7])).toEqual(wanted)
+    for (let length = 0; length < 12; length++) {
+      const few = Buffer.from('..needle!..').subarray(2, 2 + length)
+      expect(scanned(strings, few, [])).toEqual(naive(all, few))
+    }
+  })
+
+  it('may be hundreds with the same word', () => {
+    const all = Array.from({ length: 500 }, (_, i): Cell[] => [...Buffer.from(`common-${i.toString(36)}.`)])
+    const strings = stringsOf(all)
+    expect(isByWords(strings)).toBe(all.length)
+    const bytes = Buffer.from(all.map(cells => String.fromCharCode(...(cells as number[]))).join(' '))
+    expect(scanned(strings, bytes, [1000, 1001, 3000])).toEqual(naive(all, bytes))
+  })
+
+  it('that are one byte over and over, or two by turns, are found otherwise', () => {
+    const all = [
+      Array.from({ length: 8 }, () => 0x61),
+      Array.from({ length: 9 }, (_, i) => (i % 2 === 0 ? 0x61 : 0x62)),
+      Array.from({ length: 10 }, () => 0),
+    ]
+    const strings = stringsOf(all)
+    expect(isByWords(strings)).toBe(0)
+    const bytes = Buffer.from(`${'a'.repeat(20)}${'ab'.repeat(10)}${'\0'.repeat(3 * PAGE)}${'a'.repeat(9)}`)
+    expect(scanned(strings, bytes, [13, 27, 5000])).toEqual(naive(all, bytes))
+  })
+})
