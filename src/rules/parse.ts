@@ -9,6 +9,8 @@ const TOKEN =
   /[A-Za-z0-9_]+|[$#@!][A-Za-z0-9_]*\*?|"(?:\\.|[^"\\\n])*"?|==|!=|<=|>=|<<|>>|\.\.|[\x80-\xff]+|[\s\S]/y
 const MAX_TOKEN = 40
 const MAX_EXPECTED = 6
+/** A mark of byte order, or every other byte a zero. */
+const UTF16 = /^(?:\xff\xfe|\xfe\xff|\0[^\0]|[^\0]\0)/
 
 interface Expectation {
   readonly type: string
@@ -28,7 +30,7 @@ export function parseSource(source: SourceText): readonly SyntaxItem[] {
     if (error instanceof RangeError)
       throw new RuleFault(
         { start: options.place, end: options.place + 1 },
-        'parentheses are nested too deep: write the condition with fewer',
+        'parentheses are nested too deep: write it with fewer',
       )
     if (!(error instanceof GrammarError)) throw error
     throw syntaxFault(source, error as unknown as GrammarFault)
@@ -54,6 +56,8 @@ interface GrammarFault {
 }
 
 function syntaxFault(source: SourceText, error: GrammarFault): RuleFault {
+  if (UTF16.test(source.text))
+    return new RuleFault({ start: 0, end: 0 }, 'this is UTF-16: save the rules as UTF-8')
   const start = error.location.start.offset
   TOKEN.lastIndex = start
   const token = TOKEN.exec(source.text)?.[0] ?? ''
