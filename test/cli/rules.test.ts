@@ -130,7 +130,7 @@ describe('rule files', () => {
     const paths = [
       file(
         'garbage.yar',
-        Uint8Array.from({ length: 100_000 }, (_, i) => (i * 167) % 256),
+        Uint8Array.from({ length: 100_000 }, (_, i) => (i * 167 + 1) % 256),
       ),
       file('parentheses.yar', `rule a { condition: ${'('.repeat(100_000)}true${')'.repeat(100_000)} }`),
       file('jump.yar', 'rule b { strings: $a = { 61 [2147483648] 62 } condition: $a }'),
