@@ -112,10 +112,7 @@ const piece: fc.Arbitrary<Piece> = fc.oneof(
   fc.constantFrom(PAGE - 3, 2 * PAGE, 3 * PAGE + 5).map(length => ({ zeros: length })),
 )
 
-function laidOut(
-  all: readonly (readonly Cell[])[],
-  pieces: readonly Piece[],
-): number[] {
+function laidOut(all: readonly (readonly Cell[])[], pieces: readonly Piece[]): number[] {
   return pieces.flatMap(each => {
     if ('zeros' in each) return Array.from({ length: each.zeros }, () => 0)
     if (!('row' in each)) return each
