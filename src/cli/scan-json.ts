@@ -13,6 +13,9 @@ const SHORT_BYTES = 24
 export class JsonRenderer implements ScanRenderer {
   /** What the matches of one pattern have in common, as text: millions of them may come. */
   readonly #heads = new Map<string, string>()
+  /** The match before, and its head: most have the same. */
+  #last: MatchEvent | undefined
+  #lastHead = ''
 
   event(event: MatchEvent | RuleEvent | GapEvent): string {
     if (event.type === 'match') return this.#match(event)
@@ -73,12 +76,23 @@ export class JsonRenderer implements ScanRenderer {
 
   #head(event: MatchEvent): string {
     const { scanner, namespace, rule, pattern } = event
+    const last = this.#last
+    this.#last = event
+    if (
+      last !== undefined &&
+      last.rule === rule &&
+      last.pattern === pattern &&
+      last.namespace === namespace &&
+      last.scanner === scanner
+    )
+      return this.#lastHead
     const key = scanner === 'yara' ? `${namespace}\0${rule}\0${pattern}` : `${scanner}\0${rule}`
     let head = this.#heads.get(key)
     if (head === undefined) {
       head = `${safeJson({ type: 'match', scanner, namespace, rule, pattern }).slice(0, -1)},`
       this.#heads.set(key, head)
     }
+    this.#lastHead = head
     return head
   }
 }

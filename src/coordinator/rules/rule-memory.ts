@@ -18,7 +18,7 @@ import { virtualAddress } from '../../space/placement.js'
 
 const NO_BYTES = new Uint8Array(0)
 /** Bytes that are fetched together: more would be copied in vain where a string's matches lie far apart. */
-const FETCH_BYTES = 1 << 13
+const FETCH_BYTES = 1 << 10
 /** Bytes before what is asked for that are fetched with it, for contexts. */
 const BEFORE_BYTES = 256
 const PAGE_BITS = 12n
