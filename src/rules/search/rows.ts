@@ -22,8 +22,10 @@ export interface Row {
 /** Longer rows are no rarer, and slower. */
 const LITERAL_BYTES = 8
 const MIXED_BYTES = 12
+/** Bytes of what is counted in samples. */
+const WORD_BYTES = 4
 /** A literal row as rare as this is taken, even where a mixed one is rarer. */
-const ENOUGH_BITS = 30
+const ENOUGH_BITS = 20
 
 interface Cell {
   readonly set: ByteSet
@@ -85,14 +87,24 @@ function newCell(set: ByteSet): Cell {
   return { set, node, literal, bits: -Math.log2(Math.min(1, share)) }
 }
 
-/** How rare the rarest word of a literal row was in samples; no less than infinitely rare where it was not seen. */
-function seenBits(cells: readonly Cell[], { from, to }: Window, counts: WordCounts | undefined): number {
-  if (counts === undefined || to - from < 4) return Number.POSITIVE_INFINITY
-  const bytes = cells.slice(from, to).map(({ set }) => setMembers(set)[0] ?? 0)
-  let least = Number.POSITIVE_INFINITY
-  for (let at = 0; at + 4 <= bytes.length; at++)
-    least = Math.min(least, counts.of(foldedWord(bytes, at)) / counts.total)
-  return -Math.log2(least)
+/**
+ * How rare a literal row was in samples, by its rarest word and what the bytes beside that are worth; infinitely rare where it is too short to
+ * be told.
+ */
+function seenBits(
+  cells: readonly Cell[],
+  { from, to, bits }: Window,
+  counts: WordCounts | undefined,
+): number {
+  if (counts === undefined || to - from < WORD_BYTES) return Number.POSITIVE_INFINITY
+  let most = 0
+  for (let at = from; at + WORD_BYTES <= to; at++) {
+    const word = cells.slice(at, at + WORD_BYTES)
+    const bytes = word.map(({ set }) => setMembers(set)[0] ?? 0)
+    const beside = bits - word.reduce((sum, cell) => sum + cell.bits, 0)
+    most = Math.max(most, beside - Math.log2(counts.of(foldedWord(bytes, 0)) / counts.total))
+  }
+  return most
 }
 
 interface Window {
