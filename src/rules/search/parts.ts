@@ -1,6 +1,6 @@
 /** From a YARA string to what is searched on its behalf: parts, each a handful of fixed rows of bytes, or code to be run at an atom. */
 import { setMembers } from '../../patterns/byte-set.js'
-import type { RuleString, TextPattern } from '../ast.js'
+import type { HexNode, RuleString, TextPattern } from '../ast.js'
 import { base64Forms } from './base64.js'
 import { hexTree, regexTree, type Tree, type TreeNode } from './tree.js'
 
@@ -40,23 +40,32 @@ export type Part = PartFields &
 /** The parts of a string, in the order of its links. */
 export function partsOf(string: RuleString): Part[] {
   const { id, pattern } = string
-  if (pattern.kind === 'text')
-    return [
-      {
-        kind: 'fixed',
-        string: id,
-        link: 0,
-        chained: false,
-        gapMin: 0,
-        gapMax: 0,
-        fullword: pattern.fullword,
-        variants: variantsOf(pattern),
-      },
-    ]
+  if (pattern.kind === 'text') return [fixedPart(id, pattern.fullword, variantsOf(pattern))]
   const hex = pattern.kind === 'hex'
+  const row = hex ? hexRow(pattern.node) : undefined
+  if (row !== undefined) return [fixedPart(id, false, [row])]
   const tree = hex ? hexTree(pattern.node) : regexTree(pattern.regex.node)
   const width = hex ? { ascii: true, wide: false, fullword: false } : pattern
   return tree.links.map((_, link) => partOf(id, tree, link, width))
+}
+
+function fixedPart(string: number, fullword: boolean, variants: readonly Variant[]): Part {
+  return { kind: 'fixed', string, link: 0, chained: false, gapMin: 0, gapMax: 0, fullword, variants }
+}
+
+/** The bytes of a hex string that is nothing but bytes: as `fixedRow` tells, without a tree. */
+function hexRow(node: HexNode): Variant | undefined {
+  const items = node.kind === 'concat' ? node.items : [node]
+  const values = new Uint8Array(items.length)
+  const masks = new Uint8Array(items.length)
+  let known = 0
+  for (const [at, item] of items.entries()) {
+    if (item.kind !== 'byte' || item.negated) return undefined
+    values[at] = item.value
+    masks[at] = item.mask
+    known |= item.mask
+  }
+  return known === 0 ? undefined : { values, masks, wide: false }
 }
 
 function partOf(

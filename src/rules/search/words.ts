@@ -86,11 +86,12 @@ export function wordRowOf(
   for (let end = 1; end <= values.length; end++) {
     run = masks[end - 1] === 0 ? 0 : run + 1
     if (run < length) continue
-    const cost = costOf(values, end - length, stride, counts)
-    if (cost < bestCost) {
-      best = end - length
-      bestCost = cost
-    }
+    const cost = costOf(values, end - length, stride, bestCost, counts)
+    if (cost >= bestCost) continue
+    best = end - length
+    bestCost = cost
+    // nothing is cheaper
+    if (cost === 0) break
   }
   if (best < 0 || bestCost > most + DULLEST) return undefined
   let from = best
@@ -108,8 +109,14 @@ export function wordRowOf(
 /** What a row costs for being dull, at most; less than that of a single byte over and over. */
 const DULLEST = 1
 
-/** How often the row's words are seen; among rows that are not, those of many different bytes are best. */
-function costOf(values: Uint8Array, at: number, stride: Stride, counts: WordCounts | undefined): number {
+/** How often the row's words are seen; among rows that are not, those of many different bytes are best. From `enough` on it may be less. */
+function costOf(
+  values: Uint8Array,
+  at: number,
+  stride: Stride,
+  enough: number,
+  counts: WordCounts | undefined,
+): number {
   let cost = 0
   for (let word = at; word < at + stride; word++) {
     const folded = foldedWord(values, word)
@@ -117,9 +124,16 @@ function costOf(values: Uint8Array, at: number, stride: Stride, counts: WordCoun
     if (folded === ((folded << 8) | (folded >>> 24))) return Number.POSITIVE_INFINITY
     cost += counts?.of(folded) ?? 0
   }
+  if (cost >= enough) return cost
   const length = rowBytes(stride)
-  const distinct = new Set(values.subarray(at, at + length)).size
+  const distinct = distinctBytes(values, at, at + length)
   return distinct < 3 ? Number.POSITIVE_INFINITY : cost + (DULLEST * (length - distinct)) / length
+}
+
+function distinctBytes(values: Uint8Array, from: number, to: number): number {
+  let count = 0
+  for (let i = from; i < to; i++) if (values.indexOf(values[i] as number, from) === i) count++
+  return count
 }
 
 /** Bytes that are one value, or a letter in both cases; mask 0: neither. */
@@ -217,8 +231,10 @@ export function wordTableOf({ stride, rows }: WordRows): WordTable {
 function filterWord(table: DataView, word: number, filterBits: number): void {
   const block = (Math.imul(word, HASH) >>> (32 - (filterBits - 6))) * 8
   const bits = Math.imul(word, SECOND_HASH)
-  const both = (1n << BigInt(bits >>> 26)) | (1n << BigInt((bits >>> 20) & 63))
-  table.setBigUint64(block, table.getBigUint64(block, true) | both, true)
+  for (const bit of [bits >>> 26, (bits >>> 20) & 63]) {
+    const byte = block + (bit >>> 3)
+    table.setUint8(byte, table.getUint8(byte) | (1 << (bit & 7)))
+  }
 }
 
 /** Log2 of `count`, rounded up. */
