@@ -1,6 +1,6 @@
 /** All strings of a rule set: what is looked for, and what a hit means. */
 
-import { setHas, setOf } from '../../patterns/byte-set.js'
+import { setHas } from '../../patterns/byte-set.js'
 import type { ByteSet, PatternNode } from '../../patterns/node.js'
 import { printExpression } from '../../patterns/print.js'
 import type { RuleString } from '../ast.js'
@@ -11,7 +11,7 @@ import { longestOf, startsOf } from './starts.js'
 import { surroundingsOf } from './surroundings.js'
 import { maskedSet } from './tree.js'
 import type { WordCounts } from './word-counts.js'
-import { type Stride, type WordRow, type WordRows, wordRowOf } from './words.js'
+import { type KnownBytes, knownBytes, type Stride, type WordRow, type WordRows, wordRowOf } from './words.js'
 
 /** Changes when tables or what is looked for change: caches are kept by it. */
 export const PLAN_VERSION = 4
@@ -61,6 +61,10 @@ interface OpenOther {
   readonly node: PatternNode
 }
 
+const ZERO = maskedSet(0, 0xff)
+/** The mask of a letter in both cases. */
+const CASELESS = 0xdf
+
 /** Words are compared as this machine reads them. */
 const IS_LITTLE_ENDIAN = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1
 
@@ -104,17 +108,18 @@ export function planStrings(
   const others: OpenOther[] = []
   const byPairs = left.map(search => wordOf(search, 2, counts))
   const areMany = !vectorscan || byPairs.filter(word => word !== undefined).length >= MANY_PAIRS
-  for (const [index, { part, sub, sets, offset }] of left.entries()) {
+  for (const [index, { part, sub, bytes, offset }] of left.entries()) {
     const word = areMany ? byPairs[index] : undefined
     if (word !== undefined) {
       pairs.push({ ...word, part, sub })
       continue
     }
-    if (sets === undefined) {
+    if (bytes === undefined) {
       const node = startsOf(parts[part] as Part)
       if (node !== undefined) others.push({ part, sub, node })
       continue
     }
+    const sets = 'masks' in bytes ? setsOf(bytes) : bytes
     const found = vectorscan ? rowsOf(sets, counts) : undefined
     if (found === undefined) others.push({ part, sub, node: rowNode(sets.slice(offset)) })
     else for (const row of found) rows.push({ part, sub, row: { ...row, distance: row.distance - offset } })
@@ -141,29 +146,35 @@ interface OpenSearch extends Search {
 }
 
 function wordOf(
-  { sets, offset }: Search,
+  { bytes, offset }: Search,
   stride: Stride,
   counts: WordCounts | undefined,
 ): ReturnType<typeof wordRowOf> {
-  return sets !== undefined && IS_LITTLE_ENDIAN ? wordRowOf(sets, offset, stride, counts) : undefined
+  if (bytes === undefined || !IS_LITTLE_ENDIAN) return undefined
+  return wordRowOf('masks' in bytes ? knownOf(bytes) : knownBytes(bytes), offset, stride, counts)
+}
+
+/** What is known of a variant's bytes as a whole: nothing of one that is known in part. */
+function knownOf({ values, masks }: Variant): KnownBytes {
+  const isWhole = (mask: number): boolean => mask === 0xff || mask === CASELESS
+  return { values, masks: masks.every(isWhole) ? masks : masks.map(mask => (isWhole(mask) ? mask : 0)) }
 }
 
 interface Search {
   readonly sub: number
-  /** Undefined: no bytes are known. */
-  readonly sets: readonly ByteSet[] | undefined
-  /** Where in `sets` the place to be verified is. */
+  /** Undefined: none are known. */
+  readonly bytes: Variant | readonly ByteSet[] | undefined
+  /** Where in `bytes` the place to be verified is. */
   readonly offset: number
 }
 
 function searchesOf(part: Part): Search[] {
-  if (part.kind === 'fixed')
-    return part.variants.map((variant, sub) => ({ sub, sets: setsOf(variant), offset: 0 }))
+  if (part.kind === 'fixed') return part.variants.map((bytes, sub) => ({ sub, bytes, offset: 0 }))
   const atoms = atomsOf(part.root)
-  if (atoms.length === 0) return [{ sub: 0, sets: undefined, offset: 0 }]
+  if (atoms.length === 0) return [{ sub: 0, bytes: undefined, offset: 0 }]
   return surroundingsOf(part.root, atoms).flatMap(({ sets, atom }, sub) => [
-    ...(part.ascii ? [{ sub, sets, offset: atom }] : []),
-    ...(part.wide ? [{ sub, sets: sets.flatMap(set => [set, setOf([0])]), offset: atom * 2 }] : []),
+    ...(part.ascii ? [{ sub, bytes: sets, offset: atom }] : []),
+    ...(part.wide ? [{ sub, bytes: sets.flatMap(set => [set, ZERO]), offset: atom * 2 }] : []),
   ])
 }
 

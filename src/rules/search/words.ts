@@ -65,19 +65,19 @@ export interface WordTable {
   readonly length: Uint8Array
 }
 
-interface Known {
+/** Bytes that are one value, or a letter in both cases (mask 0xdf); mask 0: neither. */
+export interface KnownBytes {
   readonly values: Uint8Array
   readonly masks: Uint8Array
 }
 
 /** The row by which these bytes are found, undefined where there is none that is seldom enough. `offset`: the place to be verified. */
 export function wordRowOf(
-  sets: readonly ByteSet[],
+  { values, masks }: KnownBytes,
   offset: number,
   stride: Stride,
   counts: WordCounts | undefined,
 ): Omit<WordRow, 'part' | 'sub'> | undefined {
-  const { values, masks } = knownBytes(sets)
   let best = -1
   let bestCost = Number.POSITIVE_INFINITY
   const most = counts === undefined ? 0 : counts.total / SELDOM
@@ -136,8 +136,8 @@ function distinctBytes(values: Uint8Array, from: number, to: number): number {
   return count
 }
 
-/** Bytes that are one value, or a letter in both cases; mask 0: neither. */
-function knownBytes(sets: readonly ByteSet[]): Known {
+/** What is known of bytes of these sets. */
+export function knownBytes(sets: readonly ByteSet[]): KnownBytes {
   const values = new Uint8Array(sets.length)
   const masks = new Uint8Array(sets.length)
   for (const [at, set] of sets.entries()) {
