@@ -75,7 +75,8 @@ function scanned(strings: readonly RuleString[], bytes: Uint8Array, cuts: readon
   return found.sort()
 }
 
-const isByWords = (strings: readonly RuleString[]): number => planStrings(strings, false).words.length
+const isByWords = (strings: readonly RuleString[]): number =>
+  planStrings(strings, false).words.reduce((sum, { rows }) => sum + rows.length, 0)
 
 /** Few values, so that rows have words in common and nearly match everywhere. */
 const byte = fc.constantFrom(0x61, 0x62, 0x41, 0x00, 0x01, 0x21, 0xff)
