@@ -13,6 +13,7 @@ import { type Packed, pack } from '../scan/context.js'
 import { ControlBlock } from '../scan/control.js'
 import type { GapEvent, MatchEvent, RuleEvent, ScanEvent, SummaryEvent } from '../scan/events.js'
 import type { Batch, WorkerContext } from '../scan/messages.js'
+import type { MatcherChoice } from '../scan/pattern-spec.js'
 import { type Partition, partitionSize, planPartitions } from '../scan/plan.js'
 import type { RuleHit } from '../scan/scanner.js'
 import { type MatchPlacing, matchesOf, placed } from './batch-events.js'
@@ -444,7 +445,7 @@ export class ScanSession {
       ...(limited.length > 0 && { limitedStrings: limited }),
       seconds: seconds(),
       jobs: shape.jobs,
-      matcher: enginesOf(compiled),
+      matcher: enginesOf(compiled, this.#request.matcher),
       ...(this.#spaces && { spaces: this.#spaces.counts }),
       ...this.#live?.findings,
       complete: !this.#stop,
@@ -470,13 +471,14 @@ export class ScanSession {
   }
 }
 
-/** The engines in use, with their versions. */
-function enginesOf({ matcher, strings }: CompiledScan): string {
+/** The engines in use, with their versions; where none had anything to look for, the one that was chosen. */
+function enginesOf({ matcher, strings }: CompiledScan, choice?: MatcherChoice): string {
   const names = new Set<string>()
   if (matcher?.vectorscan !== undefined) names.add(`vectorscan ${matcher.vectorscan.version}`)
   if (matcher?.embedded !== undefined) names.add(`embedded ${matcher.embedded.version}`)
   if ((strings?.groups.length ?? 0) > 0) names.add(describeMatcher())
   if ((strings?.others.nodes.length ?? 0) > 0) names.add(describeMatcher('embedded'))
+  if (names.size === 0) names.add(describeMatcher(choice))
   return [...names].join(', ')
 }
 
