@@ -1,7 +1,12 @@
 /** Registers in the order a person looks for them. */
 import { hex } from '../core/address.js'
-import type { CpuState } from '../formats/image.js'
 import { escapeText } from './escape.js'
+
+/** A processor's registers; `vcpu` is null where nothing tells which it is. */
+export interface Registers {
+  readonly vcpu: number | null
+  readonly registers: Readonly<Record<string, bigint>>
+}
 
 const ORDER = [
   'rip rsp rbp rflags rax rbx rcx rdx rsi rdi r8 r9 r10 r11 r12 r13 r14 r15',
@@ -25,8 +30,8 @@ export function registerFields(
 }
 
 /** A vCPU's registers as lines of four; a segment has a line of its own. */
-export function* registerLines({ vcpu, registers }: CpuState): Generator<string> {
-  yield `vcpu ${vcpu}\n`
+export function* registerLines({ vcpu, registers }: Registers): Generator<string> {
+  yield vcpu === null ? 'the processor that wrote the dump\n' : `vcpu ${vcpu}\n`
   const cells = sorted(registers).map(([name, value]) => ({ name: escapeText(name), value: hex(value) }))
   const nameWidth = Math.max(0, ...cells.map(({ name }) => name.length))
   const valueWidth = Math.max(0, ...cells.map(({ value }) => value.length))

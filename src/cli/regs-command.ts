@@ -1,13 +1,12 @@
 /** `vmsift regs`: the processors' registers, of a running guest or out of a dump. */
 import type { Command } from 'commander'
 import { VmsiftError } from '../core/errors.js'
-import type { CpuState } from '../formats/image.js'
 import type { Run } from './define.js'
 import { EXIT } from './exit-codes.js'
 import { withControl } from './live-options.js'
 import { parseCount, parseVirtualAddress } from './numbers.js'
 import { outputFor } from './output.js'
-import { registerFields, registerLines } from './register-table.js'
+import { type Registers, registerFields, registerLines } from './register-table.js'
 import { line } from './scan-json.js'
 import { addTargetOptions, openOptions, type TargetOptions } from './targets.js'
 import { tell } from './tell.js'
@@ -26,7 +25,8 @@ const HELP = `
 A running guest stands still for the few milliseconds that this takes. A register that nothing tells is absent. Those of
 aarch64's system (ttbr0_el1, ...) come from QEMU's gdbstub: they are absent while a debugger is connected to it, or where it
 can't be started.
-Dumps have registers where they carry notes of the processors: ELF and kdump.
+Dumps have registers where they carry notes of the processors: ELF and kdump. A crash dump of Windows has those of the
+processor that wrote it; of several, it does not tell which (vcpu null).
 
 Examples:
   vmsift regs qemu:web
@@ -84,11 +84,18 @@ async function dumpRegisters(
   path: string,
   vcpu: number | undefined,
   options: RegsOptions,
-): Promise<readonly CpuState[]> {
+): Promise<readonly Registers[]> {
   const { openTarget } = await import('../coordinator/target.js')
   using target = await openTarget(path, openOptions(path, options))
   if (options.quiet !== true) target.warnings.forEach(tell)
-  const { cpus } = target.notes
+  const { cpus, windows } = target.notes
+  if (cpus.length === 0 && windows?.context !== undefined && vcpu === undefined)
+    return [{ vcpu: null, registers: windows.context }]
+  if (cpus.length === 0 && windows?.context !== undefined)
+    throw new VmsiftError(
+      'not-supported',
+      `${path} has the registers of one of ${windows.processors} processors, and does not tell of which; leave --vcpu out`,
+    )
   if (cpus.length === 0)
     throw new VmsiftError(
       'not-supported',
@@ -103,7 +110,7 @@ async function dumpRegisters(
   )
 }
 
-async function print(cpus: readonly CpuState[], options: RegsOptions): Promise<number> {
+async function print(cpus: readonly Registers[], options: RegsOptions): Promise<number> {
   const output = outputFor(undefined)
   for (const cpu of cpus) {
     if (options.json === true) await output.write(line({ vcpu: cpu.vcpu, ...registerFields(cpu.registers) }))

@@ -10,6 +10,7 @@ import { EXIT } from './exit-codes.js'
 import { addGuestOptions, type GuestOptions, withGuest } from './guest-options.js'
 import { outputFor } from './output.js'
 import { line } from './scan-json.js'
+import { tell } from './tell.js'
 
 const HELP = `
 All of them (Linux: as /proc/kallsyms prints them; Windows: what the kernel exports, or what the symbol file has), or
@@ -35,7 +36,9 @@ function symbolsCommand(path: string, names: readonly string[], options: GuestOp
     const output = outputFor(undefined)
     const render = options.json === true ? json : row
     const missing: string[] = []
+    let none = true
     for (const symbol of names.length === 0 ? guest.symbols() : named(guest, names, missing)) {
+      none = false
       const full = output.write(render(symbol))
       if (full !== undefined) await full
     }
@@ -44,7 +47,9 @@ function symbolsCommand(path: string, names: readonly string[], options: GuestOp
       throw new VmsiftError('bad-argument', `the kernel has no symbol ${missing.join(', ')}`, {
         detail: { missing },
       })
-    return EXIT.done
+    if (!none) return EXIT.done
+    tell("this image does not hold the kernel's symbols; a symbol file has them: --symbols FILE")
+    return EXIT.unread
   })
 }
 

@@ -121,9 +121,15 @@ function outcome(result: Translation, swap: SwapSlot | undefined): string {
       ...(result.protNone === true ? ['PROT_NONE'] : []),
       ...(result.transition === true ? ['in transition'] : []),
     ]
-    return `is at physical ${hex(result.gpa)} (page of ${result.pageBytes / 1024} KiB, ${flags.join(', ')})`
+    return `is at physical ${hex(result.gpa)} (page of ${pageSize(result.pageBytes)}, ${flags.join(', ')})`
   }
   const there = swap?.missing === undefined ? 'held compressed in memory' : swap.missing
   const slot = swap === undefined ? '' : ` (${escapeText(swap.area)}, slot ${swap.slot}: ${there})`
   return `is not there: ${result.reason} at its ${result.name}${slot}`
+}
+
+function pageSize(bytes: number): string {
+  const units = ['KiB', 'MiB', 'GiB']
+  const unit = Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10) - 1)
+  return `${bytes / 1024 ** (unit + 1)} ${units[unit]}`
 }

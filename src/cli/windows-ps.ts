@@ -52,7 +52,8 @@ export const windowsPs: ListView<WindowsGuest, Row, PsOptions> = {
     { title: 'STARTED', text: ({ process }) => wallClock(process.createTime) ?? '' },
     { title: 'ENDED', text: ({ process }) => wallClock(process.exitTime) ?? '' },
     { title: 'DTB', text: ({ process }) => (process.dtb === undefined ? '' : hex(process.dtb)) },
-    { title: 'NAME', text: ({ process }) => process.name },
+    // a triage dump holds parts of processes only
+    { title: 'NAME', text: ({ process }) => process.name || '?' },
     ...(options.check === true ? CHECK_COLUMNS : []),
     { title: 'COMMAND', text: ({ process }) => process.commandLine ?? process.imagePath ?? '' },
   ],

@@ -54,6 +54,8 @@ export function parseCrashDump(source: ByteSource): Image {
     }
   }
   const extents = extentsOf(kind, source, header, warnings)
+  const missing = endOf(extents) - source.size
+  if (missing > 0) warnings.push(`the crash dump was cut: it ends ${missing} bytes before its last page does`)
   return {
     format: 'crashdump',
     runs: runsOf(extents),
@@ -72,4 +74,12 @@ function extentsOf(
 ): ExtentTable {
   if (kind === 'full') return fullExtents(header, warnings)
   return kind === 'ranges' ? rangeExtents(source, header, warnings) : bitmapExtents(source, header, warnings)
+}
+
+/** Where the file must end to hold all of these. */
+function endOf({ offset, length }: ExtentTable): number {
+  let end = 0
+  for (let i = 0; i < offset.length; i++)
+    end = Math.max(end, (offset[i] as number) < 0 ? 0 : (offset[i] as number) + (length[i] as number))
+  return end
 }

@@ -1,5 +1,9 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { openTarget } from '../../src/coordinator/target.js'
+import { writeCrashDump } from '../images/crashdump.js'
 import { runCli } from './run-cli.js'
 
 const DUMP = 'examples/guest.kdump'
@@ -30,6 +34,25 @@ describe('vmsift regs of a snapshot', () => {
     const { stdout } = await runCli('regs', DUMP)
     expect(stdout).toMatch(/^vcpu 0\n {2}rip +0x[0-9a-f]+ +rsp +0x/)
     expect(stdout).toMatch(/^ {2}gs +0x0 +gs_base +0x[0-9a-f]+ +gs_limit +0x0 +gs_flags +0x0$/m)
+  })
+
+  it('prints those of the processor that wrote a crash dump, though not which it is', async () => {
+    const context = Buffer.alloc(0x100)
+    context.writeUInt32LE(0x10_0003, 0x30)
+    context.writeBigUInt64LE(0xffff_f804_8b58_334cn, 0xf8)
+    const path = join(mkdtempSync(join(tmpdir(), 'vmsift-regs-')), 'memory.dmp')
+    const runs = [{ gpa: 0, bytes: Buffer.alloc(4096, 1) }]
+    writeFileSync(path, writeCrashDump(runs, { header: { context, processors: 4 } }))
+    const { code, stdout } = await runCli('regs', path, '--json')
+    expect(code).toBe(0)
+    expect(JSON.parse(stdout)).toMatchObject({ vcpu: null, rip: '0xfffff8048b58334c' })
+    expect((await runCli('regs', path)).stdout).toMatch(/^the processor that wrote the dump\n {2}rip/)
+    const one = await runCli('regs', path, '--vcpu', '0')
+    expect([one.code, one.stderr.trim().split('\n')]).toEqual([
+      2,
+      [expect.stringContaining('does not tell of which')],
+    ])
+    rmSync(dirname(path), { recursive: true })
   })
 
   for (const [what, words] of Object.entries({

@@ -45,6 +45,18 @@ for (const name of GUEST_NAMES)
   })
 
 describe('a Windows guest in a crash dump', () => {
+  it('is found where its header lies, which is told', async () => {
+    const { memory: physical, truth } = buildWindowsGuest('10-19041-x64')
+    const path = join(files.folder, 'lies.dmp')
+    const header = { directoryTableBase: 0x123_4000n, activeProcessHead: truth.kernelBase + 0x100n }
+    writeFileSync(path, writeCrashDump(physical.whole(), { header }))
+    await withGuest(path, guest => {
+      expect(guest.kernel.dtb).toBe(truth.dtb)
+      expect(guest.kernel.foundBy.find(({ way }) => way === 'dump')?.agrees).toBe(false)
+      expect(guest.processes().items).toHaveLength(truth.processes.filter(({ listed }) => listed).length)
+    })
+  })
+
   it.each([
     ['xp-sp2-x86-pae', 'full'],
     ['7-sp1-x64', 'bitmap'],
@@ -72,6 +84,8 @@ describe('a Windows guest in a crash dump', () => {
     writeFileSync(path, dump)
     await withGuest(path, guest => {
       expect(guest.kernel.kernelBase).toBe(truth.kernelBase)
+      expect(guest.kernel.foundBy[0]).toMatchObject({ way: 'dump', agrees: true })
+      expect(guest.kernel.foundBy[0]?.detail).toContain('modules at 0x')
       expect(guest.processes().items.map(({ pid }) => pid)).toEqual(
         truth.processes.filter(({ listed }) => listed).map(({ pid }) => pid),
       )

@@ -14,6 +14,7 @@ import { type Candidate, candidateSpace, windowsMode } from './candidate.js'
 import { crossCheckWays } from './cross-check.js'
 import { KDBG_TAG } from './debugger-block.js'
 import { LINK_BEFORE, systemBefore, type TaggedBlock, taggedBlock } from './from-debugger.js'
+import { dumpAgrees, dumpCandidates } from './from-dump.js'
 import { mapsSharedData, registerCandidates } from './from-registers.js'
 import { type KernelImage, kernelAround, kernelAt, kernelIn } from './kernel-image.js'
 import { type OpenedWindows, openWindows } from './open.js'
@@ -56,9 +57,13 @@ const MAX_HITS_A_WINDOW = 1024
 /** Bytes that windows should share, so that none of it is lost at a joint. */
 export const WINDOWS_OVERLAP = SYSTEM_BEFORE
 
-/** What the low stub and registers tell, and the tables low in memory: no search worth the name. Undefined when none of them leads to a kernel. */
+/** What a dump's header, the low stub and registers tell, and the tables low in memory: no search worth the name. Undefined when none of them leads to a kernel. */
 export function findWindowsAtOnce(memory: PhysicalMemory, hints: WindowsHints): OpenedWindows | undefined {
   const search = new WindowsSearch(memory, hints)
+  for (const candidate of wanted(hints, 'dump') ? dumpCandidates(hints) : []) {
+    const found = search.attempt(candidate)
+    if (found !== undefined) return found
+  }
   for (const candidate of lowStubs(memory, hints)) {
     const found = search.attempt(candidate, true)
     if (found !== undefined) return found
@@ -126,7 +131,8 @@ export class WindowsSearch {
 
   #tryDoubtful(): OpenedWindows | undefined {
     let found: OpenedWindows | undefined
-    for (const candidate of this.#doubtful) found ??= this.#try(candidate)
+    const told = wanted(this.#hints, 'dump') ? [...dumpCandidates(this.#hints)] : []
+    for (const candidate of [...told, ...this.#doubtful]) found ??= this.#try(candidate)
     return found
   }
 
@@ -165,7 +171,10 @@ export class WindowsSearch {
     const dtb = this.#sameKernel(candidate, system, image) ? system : candidate.dtb
     const block = first.block()
     const final = { ...record, dtb, places: first.record().places }
-    const ways = crossCheckWays(this.#memory, candidate, final, block)
+    const ways = [
+      ...crossCheckWays(this.#memory, candidate, final, block),
+      dumpAgrees(this.#hints, final),
+    ].filter(each => each !== undefined)
     const foundBy = [firstOf(candidate, dtb, ways), ...ways.filter(({ way }) => way !== candidate.way)]
     const own =
       dtb === candidate.dtb

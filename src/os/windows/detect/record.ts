@@ -6,7 +6,7 @@ import type { FoundBy, KernelPlaces } from '../kernel.js'
 import { windowsModeNamed } from './candidate.js'
 
 /** Grows with every change that makes older records wrong. */
-const RECORD_VERSION = 1
+const RECORD_VERSION = 2
 
 /** A kernel that was found. */
 export interface WindowsRecord {
