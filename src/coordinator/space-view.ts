@@ -203,6 +203,11 @@ export class VirtualSide {
   readonly #reader: PhysicalMemory
   readonly #range: SwappedRange | undefined
   readonly #rules: RulePlan | undefined
+  /** The laid-out extent, and the processes of the slot `from` ≤ address < `to`, that were asked for last. */
+  #extent = 0
+  #pids: readonly number[] = []
+  #from = 0
+  #to = 0
   /** Up to where each partition of frames is told. */
   readonly #told = new Map<number, number>()
 
@@ -296,8 +301,15 @@ export class VirtualSide {
 
   #placesLaidOut(address: number): Place[] {
     const table = this.#rules?.search.table
-    const extent = table === undefined ? -1 : linearExtentAt(table, address)
-    if (table === undefined || extent < 0) return []
+    if (table === undefined) return []
+    // matches come in order: often the next one lies in the same extent
+    let extent = this.#extent
+    const start = table.address[extent] as number
+    if (!(address >= start && address < start + (table.length[extent] as number))) {
+      extent = linearExtentAt(table, address)
+      if (extent < 0) return []
+      this.#extent = extent
+    }
     const into = address - (table.address[extent] as number)
     const gpa = (table.gpa[extent] as number) + into
     const va = virtualAddress(table.vpn[extent] as number, into)
@@ -310,13 +322,18 @@ export class VirtualSide {
   }
 
   /** Processes whose laid-out space an address lies in. */
-  pidsAt(address: number): number[] {
+  pidsAt(address: number): readonly number[] {
     const slots = this.#rules?.slots ?? []
+    if (address >= this.#from && address < this.#to) return this.#pids
     const slot = slots[slotAt(slots, address)]
-    const owners = slot === undefined ? [] : (this.#map.spaces[slot.space]?.owners ?? [])
+    if (slot === undefined) return []
+    const owners = this.#map.spaces[slot.space]?.owners ?? []
     const choice = this.#choice
     const pids = owners.map(({ pid }) => pid)
-    return typeof choice === 'object' ? pids.filter(pid => pid === choice.pid) : pids
+    this.#pids = typeof choice === 'object' ? pids.filter(pid => pid === choice.pid) : pids
+    this.#from = slot.start
+    this.#to = slot.end
+    return this.#pids
   }
 
   /** Bytes of distinct frames that a partition has behind it since the last call. */

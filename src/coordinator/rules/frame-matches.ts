@@ -134,7 +134,6 @@ export class FrameMatches {
   placeAcross(from: number, to: number, gathered: Gathered): Set<number> {
     const sorted = this.#acrossSorted
     const addresses = this.#acrossAddress.values
-    const { count } = this.#acrossAddress
     const here =
       sorted?.slice(lowest(sorted, addresses, from), lowest(sorted, addresses, pageEnd(to))) ??
       new Uint32Array(0)

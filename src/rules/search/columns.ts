@@ -26,16 +26,28 @@ export class OffsetColumns {
     return this.#lengths[index] as number
   }
 
-  /** Puts the matches in ascending order. */
+  /** Puts the matches in ascending order; those at one offset stay in the order in which they came. */
   sort(): void {
     if (this.#sorted) return
     const { count } = this
-    const order = Uint32Array.from({ length: count }, (_, index) => index)
-    const offsets = this.#offsets
-    order.sort((a, b) => (offsets[a] as number) - (offsets[b] as number))
-    this.#offsets = Float64Array.from(order, index => offsets[index] as number)
-    const lengths = this.#lengths
-    this.#lengths = Uint32Array.from(order, index => lengths[index] as number)
+    let from: Columns = { offsets: this.#offsets, lengths: this.#lengths }
+    let to: Columns = { offsets: new Float64Array(count), lengths: new Uint32Array(count) }
+    // what comes from several places in order of each one is a few runs that ascend
+    let starts = runsOf(this.#offsets, count)
+    while (starts.length > 1) {
+      const merged: number[] = []
+      for (let run = 0; run < starts.length; run += 2) {
+        const start = starts[run] as number
+        mergeRuns(from, to, start, starts[run + 1] ?? count, starts[run + 2] ?? count)
+        merged.push(start)
+      }
+      starts = merged
+      const before = from
+      from = to
+      to = before
+    }
+    this.#offsets = from.offsets
+    this.#lengths = from.lengths
     this.#sorted = true
   }
 
@@ -66,5 +78,30 @@ export class OffsetColumns {
     lengths.set(this.#lengths.subarray(0, Math.min(capacity, this.count)))
     this.#offsets = offsets
     this.#lengths = lengths
+  }
+}
+
+interface Columns {
+  readonly offsets: Float64Array<ArrayBuffer>
+  readonly lengths: Uint32Array<ArrayBuffer>
+}
+
+/** Where runs of ascending offsets begin. */
+function runsOf(offsets: Float64Array, count: number): number[] {
+  const starts = [0]
+  for (let i = 1; i < count; i++) if ((offsets[i] as number) < (offsets[i - 1] as number)) starts.push(i)
+  return starts
+}
+
+/** Merges two runs, `start` to `middle` and `middle` to `end`. */
+function mergeRuns(from: Columns, to: Columns, start: number, middle: number, end: number): void {
+  let one = start
+  let other = middle
+  for (let at = start; at < end; at++) {
+    const takesOne =
+      one < middle && (other >= end || (from.offsets[one] as number) <= (from.offsets[other] as number))
+    const next = takesOne ? one++ : other++
+    to.offsets[at] = from.offsets[next] as number
+    to.lengths[at] = from.lengths[next] as number
   }
 }
