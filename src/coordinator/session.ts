@@ -16,6 +16,7 @@ import type { Batch, WorkerContext } from '../scan/messages.js'
 import type { MatcherChoice } from '../scan/pattern-spec.js'
 import { type Partition, partitionSize, planPartitions } from '../scan/plan.js'
 import type { RuleHit } from '../scan/scanner.js'
+import type { MappedPages } from '../space/mapped-pages.js'
 import { type MatchPlacing, matchesOf, placed } from './batch-events.js'
 import { ATTEMPTS, Flights } from './flights.js'
 import { GapJoiner } from './gap-joiner.js'
@@ -24,6 +25,7 @@ import type { LiveScan } from './live-scan.js'
 import { OnceOnly } from './once-only.js'
 import { ScanPool } from './pool.js'
 import { checkRequest, jobsFor, type ScanRequest, type Shape, shapeOf, spaceOf } from './request.js'
+import type { OpenedRules } from './rules/open.js'
 import type { RuleSide } from './rules/rule-side.js'
 import type { SpaceView } from './space-view.js'
 import type { Target } from './target.js'
@@ -101,11 +103,13 @@ export class ScanSession {
     // threads start while patterns are compiled
     const pool = new ScanPool(jobs, batch => this.#flights.receive(batch))
     try {
-      const compiled = await this.#compile()
-      for (const hint of compiled.hints) request.onHint?.(hint)
-      this.#compiled = compiled
+      const plain = await this.#compilePlain()
+      for (const hint of plain.hints) request.onHint?.(hint)
+      const openRules = await this.#beginRules()
+      const compile = (mapped?: MappedPages): CompiledScan => this.#withRules(plain, openRules?.(mapped))
       this.#live = await this.#startLive()
-      this.#spaces = await this.#openSpaces(pool, compiled, jobs)
+      this.#spaces = await this.#openSpaces(pool, compile, jobs)
+      const compiled = this.#compiled ?? compile()
       const laidOut = this.#spaces?.virtual?.laidOut
       if (laidOut !== undefined) this.#ruleSide?.useSpaces(laidOut.plan, laidOut.memory)
       const shape = shapeOf(this.#target, request, compiled, jobs)
@@ -134,27 +138,45 @@ export class ScanSession {
     })
   }
 
-  /** Compiles what is looked for; rules go to `#ruleSide`. */
-  async #compile(): Promise<CompiledScan> {
+  /** Compiles what is looked for besides rules. */
+  async #compilePlain(): Promise<CompiledScan> {
     const request = this.#request
     const plain = request.patterns.filter(spec => spec.kind !== 'yara')
+    return plain.length === 0 && request.patterns.length > 0 ? NO_PATTERNS : compileScan(plain, request)
+  }
+
+  /** Compiles rules; the search of their strings is planned later, once it is known where. */
+  async #beginRules(): Promise<((mapped?: MappedPages) => OpenedRules) | undefined> {
+    const request = this.#request
     const specs = request.patterns.filter(spec => spec.kind === 'yara')
-    const scan = specs.length > 0 && plain.length === 0 ? NO_PATTERNS : await compileScan(plain, request)
-    if (specs.length === 0) return scan
+    if (specs.length === 0) return undefined
     // loaded when needed: most scans have no rules
     const { openRules } = await import('./rules/open.js')
-    const { tables, side } = openRules(this.#target, specs, request)
-    this.#ruleSide = side
-    return {
-      ...scan,
-      strings: tables,
-      lookBehindBytes: Math.max(scan.lookBehindBytes, tables.behindBytes),
-      lookAheadBytes: Math.max(scan.lookAheadBytes, tables.aheadBytes),
-    }
+    return openRules(this.#target, specs, request)
+  }
+
+  /** All that is looked for; whoever evaluates the rules becomes `#ruleSide`. */
+  #withRules(scan: CompiledScan, rules: OpenedRules | undefined): CompiledScan {
+    this.#ruleSide = rules?.side
+    const tables = rules?.tables
+    this.#compiled =
+      tables === undefined
+        ? scan
+        : {
+            ...scan,
+            strings: tables,
+            lookBehindBytes: Math.max(scan.lookBehindBytes, tables.behindBytes),
+            lookAheadBytes: Math.max(scan.lookAheadBytes, tables.aheadBytes),
+          }
+    return this.#compiled
   }
 
   /** Enumerates address spaces when the request is about them, or wants owners. */
-  async #openSpaces(pool: ScanPool, compiled: CompiledScan, jobs: number): Promise<SpaceView | undefined> {
+  async #openSpaces(
+    pool: ScanPool,
+    compile: (mapped: MappedPages) => CompiledScan,
+    jobs: number,
+  ): Promise<SpaceView | undefined> {
     const { owners = false, contextBytes = 0, symbols, tuning } = this.#request
     const space = spaceOf(this.#target, this.#request)
     if (this.#folded || (space === 'physical' && !owners)) return undefined
@@ -166,7 +188,7 @@ export class ScanSession {
     const found = tuning?.spaces ?? (await findSpaces(this.#target, space, symbols))
     const asked = { space, owners, contextBytes }
     const cancelled = (): boolean => this.#stop || this.#request.signal?.aborted === true
-    const view = await SpaceView.open(this.#target, found, asked, compiled, pool, jobs, cancelled)
+    const view = await SpaceView.open(this.#target, found, asked, compile, pool, jobs, cancelled)
     const { truncated } = view.counts
     if (truncated > 0 && !cancelled())
       this.#request.onHint?.(

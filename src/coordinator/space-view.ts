@@ -18,6 +18,7 @@ import type { Owner, PageFile, SpaceChoice } from '../space/guest-spaces.js'
 import type { Neighbourhood } from '../space/joint-plan.js'
 import type { JointTable } from '../space/joint-table.js'
 import { linearExtentAt, slotAt } from '../space/linear-space.js'
+import { MappedPages } from '../space/mapped-pages.js'
 import { OwnerFinder, type Place, Placement, virtualAddress } from '../space/placement.js'
 import type { ReverseMapData } from '../space/reverse-map.js'
 import { planKernelRules, planRules, type RulePlan } from '../space/rule-plan.js'
@@ -25,6 +26,7 @@ import { plainGaps } from '../space/swap-gaps.js'
 import { mergeExtents } from '../space/swap-in.js'
 import { type SwappedRange, withSwapped } from '../space/swapped-memory.js'
 import {
+  chosenExtents,
   type DistinctTable,
   distinctTables,
   mapSpaces,
@@ -87,12 +89,15 @@ export class SpaceView {
     }
   }
 
-  /** Enumerates what the request is about: with owners everything, else what is scanned. */
+  /**
+   * Enumerates what the request is about: with owners everything, else what is scanned. `compile` is called where a virtual space is scanned,
+   * with what is mapped there.
+   */
   static async open(
     target: Target,
     { spaces, base, fileAt, swap, translations }: FoundSpaces,
     request: { readonly space: SpaceChoice; readonly owners: boolean; readonly contextBytes: number },
-    compiled: CompiledScan,
+    compile: (mapped: MappedPages) => CompiledScan,
     pool: ScanPool,
     jobs: number,
     cancelled: () => boolean,
@@ -135,7 +140,16 @@ export class SpaceView {
     const virtual =
       choice === 'physical'
         ? undefined
-        : new VirtualSide(map, choice, memory, compiled, contextBytes, base, reader, swapped)
+        : new VirtualSide(
+            map,
+            choice,
+            memory,
+            compile(new MappedPages(chosenExtents(map, choice))),
+            contextBytes,
+            base,
+            reader,
+            swapped,
+          )
     return new SpaceView(map, base, choice, tables, found, swapped, truncated, virtual, fileAt, translations)
   }
 

@@ -76,6 +76,14 @@ export function mapSpaces(tables: readonly DistinctTable[], found: Enumerated): 
   return { spaces, map: buildReverseMap(spaces.map(space => space.extents)) }
 }
 
+/** The extents of the chosen spaces. */
+export function chosenExtents(
+  { spaces }: SpaceMap,
+  choice: Exclude<SpaceChoice, 'physical'>,
+): readonly ExtentColumns[] {
+  return spaces.filter(space => isChosen(space, choice)).map(({ extents }) => extents)
+}
+
 /** Plans the scan of the chosen spaces. */
 export function planVirtual(
   { spaces, map }: SpaceMap,

@@ -9,6 +9,7 @@ import { PLAN_VERSION } from '../../rules/search/plan.js'
 import type { StringTables } from '../../rules/search/tables.js'
 import type { WordCounts } from '../../rules/search/word-counts.js'
 import type { MatcherChoice, PatternSpec } from '../../scan/pattern-spec.js'
+import type { MappedPages } from '../../space/mapped-pages.js'
 import { cacheFolder } from '../cache-folder.js'
 import { type ScanRequest, spaceOf } from '../request.js'
 import type { Target } from '../target.js'
@@ -27,32 +28,39 @@ export interface OpenedRules {
 }
 
 /**
- * Compiles rules and plans the search of their strings, unless that was done before.
+ * Compiles rules, unless that was done before. What is returned plans the search of their strings, unless that was done, too: it is called
+ * with what is mapped in the spaces that are searched, where that is known.
  * @throws VmsiftError `bad-rule`, `ffi-unavailable`.
  */
-export function openRules(target: Target, specs: readonly RuleSpec[], request: ScanRequest): OpenedRules {
+export function openRules(
+  target: Target,
+  specs: readonly RuleSpec[],
+  request: ScanRequest,
+): (mapped?: MappedPages) => OpenedRules {
   const { externals = {}, matcher = 'auto', contextBytes = 0 } = request
   const cache = new RuleCache(cacheFolder())
   const versions = [VERSION, PLAN_VERSION, describeMatcher(matcher), matcher]
   const key = cacheKey([versions, process.cwd(), specs.map(keyOf), externals])
   const rules = new CompiledRules(specs, externals, cache.readGuards(key))
   const { guards } = rules
-  const wanted = isImage(target, request)
-    ? rulesForImage(guards, imageSpace(target.memory, target.runs, false))
-    : rulesForSpaces(guards)
-  const stringsKey = cacheKey([key, Buffer.from(wanted).toString('base64')])
-  const kept = cache.readStrings(stringsKey)
-  const { tables, ruleSet } =
-    kept ?? planned(rules.ruleSet, wanted, matcher, sampleWords(target.memory, target.memory.runs))
-  const writes: (() => void)[] = []
-  if (rules.isNew) writes.push(cache.guardsWriter(key, guards, rules.included))
-  if (kept === undefined) writes.push(cache.stringsWriter(stringsKey, tables, ruleSet, rules.included))
-  const keep = (): void => {
-    for (const write of writes.splice(0)) write()
+  return mapped => {
+    const wanted = isImage(target, request)
+      ? rulesForImage(guards, imageSpace(target.memory, target.runs, false))
+      : rulesForSpaces(guards, mapped)
+    const stringsKey = cacheKey([key, Buffer.from(wanted).toString('base64')])
+    const kept = cache.readStrings(stringsKey)
+    const { tables, ruleSet } =
+      kept ?? planned(rules.ruleSet, wanted, matcher, sampleWords(target.memory, target.memory.runs))
+    const writes: (() => void)[] = []
+    if (rules.isNew) writes.push(cache.guardsWriter(key, guards, rules.included))
+    if (kept === undefined) writes.push(cache.stringsWriter(stringsKey, tables, ruleSet, rules.included))
+    const keep = (): void => {
+      for (const write of writes.splice(0)) write()
+    }
+    const folded = target.space === 'virtual'
+    const searched = { ruleSet, guards, wanted, externals, tables, keep }
+    return { tables, side: new RuleSide(target, folded, searched, contextBytes) }
   }
-  const folded = target.space === 'virtual'
-  const searched = { ruleSet, guards, wanted, externals, tables, keep }
-  return { tables, side: new RuleSide(target, folded, searched, contextBytes) }
 }
 
 /** Plans the search of the rules that can hold. */
