@@ -5,6 +5,7 @@
 import { VmsiftError } from '../core/errors.js'
 import type { TypeTable } from './contract.js'
 import { IsfTypes } from './isf-types.js'
+import { checkJsonBounds } from './json-bounds.js'
 import { isRecord, own, ownCount, ownString } from './json-record.js'
 import type { PdbIdentity } from './load.js'
 import type { PackedSymbols } from './packed-symbols.js'
@@ -21,8 +22,8 @@ export interface Isf {
   readonly pdb: PdbIdentity | undefined
 }
 
-/** V8 allows strings of 2^29 characters. */
-const MAX_JSON_BYTES = 500 << 20
+/** Five times the largest files there are. */
+const MAX_JSON_BYTES = 256 << 20
 const MAX_SYMBOLS = 4_000_000
 /** As in System.map: what lies below is never moved. */
 const LOWEST_IMAGE = 0x40000000n
@@ -88,6 +89,7 @@ export function parseJson(bytes: Uint8Array, name: string): unknown {
       'image-corrupt',
       `${name} is too large: ${bytes.length} bytes, at most ${MAX_JSON_BYTES}`,
     )
+  checkJsonBounds(bytes, name)
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8')
   try {
     return JSON.parse(text.replace(LONG_ADDRESS, '$1"$2"'))

@@ -4,7 +4,7 @@ import { VmsiftError } from '../core/errors.js'
 /** The first bytes of every .xz file. */
 const MAGIC = Buffer.from([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00])
 /** The most that a symbol file may decompress to. */
-const MAX_BYTES = 512 << 20
+const MAX_BYTES = 256 << 20
 
 /** Whether the bytes are an .xz file. */
 export function isXz(bytes: Uint8Array): boolean {

@@ -220,3 +220,22 @@ describe('a symbol file', () => {
     })
   })
 })
+
+describe('JSON that a parser would hold twenty gigabytes for', () => {
+  const refused = (text: string) => expect(() => parseSymbolFile(Buffer.from(text), { name: 'x.json' }))
+  const file = (more: string) => `{"symbols":{},"user_types":{},"more":${more}}`
+
+  it('is refused by its levels and values, before it is parsed', () => {
+    refused(`{"symbols":${'['.repeat(1 << 20)}`).toThrow(/more than 256 levels/)
+    refused(`{"symbols":[${'1,'.repeat(4_000_001)}0]}`).toThrow(/more than 4000000 values/)
+    refused(`{"symbols":[${'[],'.repeat(2_000_001)}0]}`).toThrow(/more than 4000000 values/)
+  })
+
+  it('is told from brackets in strings', () => {
+    const text = JSON.stringify(`${'[{,'.repeat(1000)}\\"${'['.repeat(1000)}`)
+    expect(parseSymbolFile(Buffer.from(file(text))).source).toBe('isf')
+    expect(parseSymbolFile(Buffer.from(file(`${'['.repeat(200)}${']'.repeat(200)}`))).source).toBe('isf')
+    // a string without an end is no JSON, and no reason to read further
+    refused(file('"')).toThrow(/is no JSON/)
+  })
+})
