@@ -1,6 +1,7 @@
 /** What is just allowed, and what is one too many. */
-import { describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
 import { checkRules } from '../../../src/rules/compile.js'
+import { YaraProgram, yaraVersionHere } from '../../helpers/yara-program.js'
 
 const problemOf = (source: string): string | undefined =>
   checkRules([{ source }]).problems[0]?.message.replace(/^rule:\d+:\d+: /, '')
@@ -128,5 +129,59 @@ describe('what is allowed and looks like a mistake is a warning', () => {
       'rule:1:34: literal text in a condition: it is always true',
     ])
     expect(warningsOf('"abc" contains "b" and 1 == 1')).toEqual([])
+  })
+})
+
+/** What stands between `a` and `z`, and how often at most: choices of one string are counted as in libyara. */
+const CHOICES: readonly (readonly [string, number])[] = [
+  ['/a(b?)', 128],
+  ['/a(b*c)', 128],
+  ['/a(b+)', 128],
+  ['/a(b+?)', 128],
+  ['/a(b|c)', 128],
+  ['/a(b|c|d)', 64],
+  ['/a((b|c)?)', 64],
+  ['/a(b{0,1})', 128],
+  ['/a(b{1,2})', 128],
+  ['/a(b{2,9})', 128],
+  ['/a(b{2,})', 128],
+  ['/a((b|c){2})', 64],
+  ['/a((b|c){3})', 42],
+  ['/a((b|c){1,2})', 42],
+  ['/a((b|c){2,9})', 32],
+  ['/a((b|c){0,1})', 64],
+  ['/a((b|c){0,9})', 42],
+  ['/a((b|c)*)', 64],
+  ['/a(.*)', 128],
+  ['{ 61 (62 | 63)', 128],
+  ['{ 61 (62 | 63 | 64 65)', 64],
+  ['{ 61 (62 | (63 | 64))', 64],
+]
+
+describe('choices of a string', () => {
+  const version = yaraVersionHere()
+  const yara = version?.startsWith('4.2.') === true ? new YaraProgram() : undefined
+  afterAll(() => yara?.[Symbol.dispose]())
+  const made = (form: string, count: number): string => {
+    const item = form.slice(form.indexOf(form.startsWith('/') ? '(' : ' (') + (form.startsWith('/') ? 0 : 1))
+    const times = Array.from({ length: count }, () => item)
+    return string(form.startsWith('/') ? `/a${times.join('')}z/` : `{ 61 ${times.join(' ')} 7A }`)
+  }
+
+  it.each(CHOICES)(`%s may be there %i times${yara === undefined ? '' : ', as in yara'}`, (form, most) => {
+    expect(problemOf(made(form, most))).toBeUndefined()
+    expect(problemOf(made(form, most + 1))).toMatch(/ is too complex: \d+ choices, at most 128$/)
+    if (yara === undefined) return
+    const rules = [most, most + 1].map(count => yara.scan(made(form, count), new Uint8Array(1)).error)
+    expect(rules[0]).toBeUndefined()
+    expect(rules[1]).toBeDefined()
+  })
+
+  it('count anew behind a long jump, and jumps and dots of a count are none', () => {
+    const half = Array.from({ length: 100 }, () => '(62 | 63)').join(' ')
+    expect(problemOf(string(`{ 61 ${half} [0-300] ${half} 7A }`))).toBeUndefined()
+    expect(problemOf(string(`{ 61 ${half} [0-200] ${half} 7A }`))).toMatch(/200 choices/)
+    expect(problemOf(string(`/a${'.{0,3}b'.repeat(200)}z/`))).toBeUndefined()
+    expect(problemOf(string(`{ 61 ${'[0-3] 62 '.repeat(200)} }`))).toBeUndefined()
   })
 })
