@@ -101,3 +101,20 @@ describe('a kernel of 5.2, given neither profile nor symbol file', () => {
     expect(facts.member('_EPROCESS', 'ObjectTable')).toBeUndefined()
   })
 })
+
+describe('a build whose updates moved a member', () => {
+  const told = (build: number, machine: 'x86' | 'x64') => {
+    const facts = new FactTypes()
+    addTable(facts, { major: 10, minor: 0, build, machine })
+    return (name: string) => facts.member('_EPROCESS', name)?.offset
+  }
+
+  it('is told what all of them have, and the rest is left to code and data', () => {
+    const narrow = told(10240, 'x86')
+    expect(narrow('ObjectTable')).toBe(0x154)
+    expect(narrow('VadRoot')).toBeUndefined()
+    expect(told(14393, 'x64')('ObjectTable')).toBe(0x418)
+    expect(told(14393, 'x64')('ExitTime')).toBeUndefined()
+    expect(told(14393, 'x86')('VadRoot')).toBe(0x28c)
+  })
+})

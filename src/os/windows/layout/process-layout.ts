@@ -122,11 +122,10 @@ export function addTable(facts: FactTypes, version: WindowsVersion): string[] {
   const disagreements: string[] = []
   const rows = rowsFor(version.machine, version.build)
   const own = rows.filter(({ builds }) => version.build >= builds[0] && version.build <= builds[1])
-  const row =
-    own.find(each => conflicts(facts, each).length === 0) ??
-    rows.find(each => conflicts(facts, each).length === 0)
+  const fitting = own.filter(each => conflicts(facts, each).length === 0)
+  const row = fitting[0] ?? rows.find(each => conflicts(facts, each).length === 0)
   if (row !== undefined && (own.includes(row) || agreements(facts, row) >= 3))
-    addRow(facts, row, version, own.includes(row))
+    addRow(facts, row, version, own.includes(row), disputed(row, fitting))
   const wrong = own[0]
   if (row === undefined || !own.includes(row))
     for (const line of wrong === undefined ? [] : conflicts(facts, wrong)) disagreements.push(line)
@@ -154,17 +153,33 @@ function conflicts(facts: FactTypes, row: ProcessRow): string[] {
   })
 }
 
+/** Members that stand elsewhere in another row that may be the build's: updates move them, and data tells. */
+function disputed(row: ProcessRow, fitting: readonly ProcessRow[]): ReadonlySet<string> {
+  const others = fitting.filter(each => each.UniqueProcessId === row.UniqueProcessId)
+  const names = members(row).filter(([name, offset]) =>
+    others.some(other => members(other).some(each => each[0] === name && each[1] !== offset)),
+  )
+  return new Set(names.map(([name]) => name))
+}
+
 function agreements(facts: FactTypes, row: ProcessRow): number {
   return members(row).filter(([name, offset]) => facts.member(PROCESS, name)?.offset === offset).length
 }
 
-function addRow(facts: FactTypes, row: ProcessRow, version: WindowsVersion, own: boolean): void {
+function addRow(
+  facts: FactTypes,
+  row: ProcessRow,
+  version: WindowsVersion,
+  own: boolean,
+  without: ReadonlySet<string>,
+): void {
   const wide = version.machine !== 'x86'
   const builds = row.builds[0] === row.builds[1] ? String(row.builds[0]) : row.builds.join('-')
   const note = own ? '' : ', of another build'
   const source = (sources: readonly string[]) =>
     `table ${builds} (${sources.join(', ')}${sources.length === 1 ? ', one source' : ''}${note})`
   for (const [name, offset] of members(row)) {
+    if (without.has(name)) continue
     const from = source(name in row.more ? row.moreSources : row.sources)
     if (name === 'ImageFileName') facts.add(PROCESS, name, { offset, bytes: 15 }, from)
     else if (name.endsWith('Time')) facts.add(PROCESS, name, { offset, bytes: 8 }, from)
