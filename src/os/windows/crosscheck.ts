@@ -53,8 +53,8 @@ export function crossCheckWindowsProcesses(
   const items: CheckedWindowsProcess[] = []
   for (const address of new Set([...listed, ...tabled, ...scanned])) {
     const process = reader.read(address)
-    // pid 0 is the idle process, which only a search finds
-    if (process === undefined || process.pid === 0) continue
+    // the idle process has id 0, as any may that hides by it
+    if (process === undefined || (process.pid === 0 && process.name === IDLE)) continue
     const sources = {
       processList: listed.has(address),
       cidTable: tabled.has(address),
@@ -64,6 +64,8 @@ export function crossCheckWindowsProcesses(
   }
   return { items, problems: problems.list, available }
 }
+
+const IDLE = 'Idle'
 
 function verdictOf(
   { exitTime, threads }: WindowsProcess,

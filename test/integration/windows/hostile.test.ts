@@ -34,6 +34,14 @@ const process = ({ truth }: WindowsGuest, name: string) => truth.processes.find(
 
 const LIES: readonly (readonly [string, (guest: WindowsGuest) => void, (opened: OpenedGuest) => void])[] = [
   [
+    'a process that is in no list and says that its id is that of the idle process',
+    guest => guest.builder.put(process(guest, 'hidden.exe').address, '_EPROCESS.UniqueProcessId', 0),
+    opened => {
+      const found = opened.checkedProcesses().items.find(each => each.process.name === 'hidden.exe')
+      expect(found).toMatchObject({ process: { pid: 0 }, verdict: 'hidden' })
+    },
+  ],
+  [
     'a list of processes that runs in a ring without its head',
     guest => {
       const { builder } = guest
