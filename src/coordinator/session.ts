@@ -470,7 +470,8 @@ export class ScanSession {
       matcher: enginesOf(compiled, this.#request.matcher),
       ...(this.#spaces && { spaces: this.#spaces.counts }),
       ...this.#live?.findings,
-      complete: !this.#stop,
+      // of a space whose tables were cut, a part was never looked at
+      complete: !this.#stop && (virtual === undefined || this.#spaces?.counts.truncated === 0),
       version: VERSION,
       startTime: startTime.toISOString(),
     }

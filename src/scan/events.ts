@@ -147,7 +147,7 @@ export interface SummaryEvent {
   readonly consistency?: Consistency
   /** The guest was over before the scan was: what was found until then is told. */
   readonly ended?: GuestEnd
-  /** All of the range was looked at: not cancelled, not stopped by a limit or the guest's end. */
+  /** All of the range was looked at: not cancelled, not stopped by a limit or the guest's end, no address space cut for the size of its tables. */
   readonly complete: boolean
   /** vmsift's own version. */
   readonly version: string
