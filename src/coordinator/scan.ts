@@ -29,7 +29,7 @@ export function scan(target: Target, request: ScanRequest): Observable<ScanEvent
       () => subscriber.complete(),
       (error: unknown) => subscriber.error(error),
     )
-    return () => session.cancel()
+    return () => session.abandon()
   })
 }
 
@@ -89,7 +89,7 @@ async function* iterate(target: Target, request: ScanRequest): AsyncGenerator<It
     }
     await run
   } finally {
-    session.cancel()
+    session.abandon()
     for (const delivery of queue) delivery.taken()
     await run.catch(() => undefined)
   }

@@ -59,6 +59,10 @@ export class ScanSession {
   #control: ControlBlock | undefined
   #compiled: CompiledScan | undefined
   #stop = false
+  #abandoned = false
+  /** The last events are taken, and nobody waits for them. */
+  #ended: Promise<void> | undefined
+  #letGo: () => void = () => undefined
   #matches = 0
   #bytesScanned = 0
   #bytesUnread = 0
@@ -90,6 +94,13 @@ export class ScanSession {
     this.#stop = true
     this.#control?.cancel()
     this.#flights.cancel()
+  }
+
+  /** Ends the scan when nobody takes events any more. */
+  abandon(): void {
+    this.#abandoned = true
+    this.cancel()
+    this.#letGo()
   }
 
   /** Runs to the end: every event delivered, the summary last, the threads gone. */
@@ -124,6 +135,7 @@ export class ScanSession {
         await pool.close(CLOSE_GRACE_MS, this.#control)
       }
     }
+    await this.#ended
   }
 
   async #startLive(): Promise<LiveScan | undefined> {
@@ -233,11 +245,34 @@ export class ScanSession {
       await this.#live?.finish()
       clearInterval(progress)
       const seconds = (): number => (performance.now() - started) / 1000
-      this.#deliver(this.#ending(compiled, shape, startTime, seconds), () => undefined)
+      this.#ended = this.#deliverEnding(this.#ending(compiled, shape, startTime, seconds))
+      // awaited when the threads are gone; without this a failure before that is called unhandled
+      this.#ended.catch(() => undefined)
     } finally {
       clearInterval(progress)
-      signal?.removeEventListener('abort', abort)
+      if (this.#ended === undefined) signal?.removeEventListener('abort', abort)
+      else void this.#ended.finally(() => signal?.removeEventListener('abort', abort)).catch(() => undefined)
     }
+  }
+
+  /** Delivers the last events piece by piece where that takes long, so that it is heard meanwhile when the scan is cancelled. */
+  async #deliverEnding(events: Generator<ScanEvent | undefined>): Promise<void> {
+    let ended = false
+    function* piece(): Generator<ScanEvent> {
+      for (let next = events.next(); next.done !== true; next = events.next()) {
+        if (next.value === undefined) return
+        yield next.value
+      }
+      ended = true
+    }
+    while (!ended && !this.#abandoned) {
+      await new Promise<void>(resolve => {
+        this.#letGo = resolve
+        this.#deliver(piece(), resolve)
+      })
+      if (!ended) await new Promise(resolve => setImmediate(resolve))
+    }
+    events.return(undefined)
   }
 
   #contextOf(compiled: CompiledScan, shape: Shape, control: ControlBlock): Packed {
@@ -351,7 +386,7 @@ export class ScanSession {
   }
 
   /** Rules are evaluated once everything has been searched; matches of theirs are told with the others. */
-  *#verdict(): Generator<RuleEvent | MatchEvent> {
+  *#verdict(): Generator<RuleEvent | MatchEvent | undefined> {
     const { onHint } = this.#request
     const side = this.#ruleSide
     if (side === undefined) return
@@ -363,11 +398,17 @@ export class ScanSession {
     for (const hint of side.hints()) onHint?.(hint)
   }
 
-  /** Ends early when there are as many matches as were asked for. */
-  *#findings(side: RuleSide): Generator<RuleEvent | MatchEvent> {
+  /** Ends early when there are as many matches as were asked for, and when the scan is cancelled. */
+  *#findings(side: RuleSide): Generator<RuleEvent | MatchEvent | undefined> {
     const { limit = Number.POSITIVE_INFINITY, sort = false } = this.#request
     const placing = this.#placing('laid-out')
     for (const finding of side.findings()) {
+      if (finding === undefined) {
+        yield undefined
+        if (!this.#stop) continue
+        this.#request.onHint?.('the scan was ended while rules were evaluated: what held until then is told')
+        return
+      }
       if (finding.kind === 'rule') {
         yield* this.#ruleEvents(finding.hit, finding.address)
         continue
@@ -441,7 +482,7 @@ export class ScanSession {
     shape: Shape,
     startTime: Date,
     seconds: () => number,
-  ): Generator<ScanEvent> {
+  ): Generator<ScanEvent | undefined> {
     yield* this.#verdict()
     yield* this.#heldBack()
     if (this.#live !== undefined) yield* this.#live.rest()

@@ -6,6 +6,11 @@ import { IdleRules } from './idle-rules.js'
 import type { RuleOutcome, RuleSpace } from './space.js'
 import { StepBudget } from './step-budget.js'
 
+/** Steps between two stops: some tens of milliseconds. */
+const PIECE_STEPS = 1 << 17
+/** What YARA-X may take counts as many. */
+const FOREIGN_STEPS = 1 << 14
+
 export interface EvaluateOptions {
   /** Whether a rule that `needsYaraX` holds; without it such a rule does not. */
   readonly foreign?: (rule: Rule) => boolean
@@ -25,6 +30,8 @@ export class Conditions {
   readonly #runs: readonly (Run | undefined)[]
   readonly #wanted: (rule: Rule) => boolean
   #idle: IdleRules | undefined
+  /** Since it stopped last, whatever the space. */
+  #steps = 0
 
   /** `wanted`: of each rule 1 where it may hold and somebody asks; the others count as not holding. */
   constructor({ rules }: RuleSet, wanted?: Uint8Array) {
@@ -37,6 +44,14 @@ export class Conditions {
 
   /** Which rules hold. A rule that takes too many steps does not, and is told. */
   evaluate(space: RuleSpace, options: EvaluateOptions = {}): RuleOutcome {
+    const pieces = this.inPieces(space, options)
+    let piece = pieces.next()
+    while (piece.done !== true) piece = pieces.next()
+    return piece.value
+  }
+
+  /** The same, stopping between rules whenever it has taken long: who goes through it may do something else, or leave. */
+  *inPieces(space: RuleSpace, options: EvaluateOptions = {}): Generator<undefined, RuleOutcome> {
     const state = new EvaluationState(space, this.#rules.length, options.now ?? Math.floor(Date.now() / 1000))
     const budget = new StepBudget(options.maxRuleSteps)
     const { rules, exhausted } = this.#toEvaluate(space, options)
@@ -49,6 +64,10 @@ export class Conditions {
       if (outcome === undefined) exhausted.push(rule.index)
       if (outcome === true) state.holds[rule.index] = 1
       else if (rule.isGlobal) unsatisfied.add(rule.namespace)
+      this.#steps += rule.needsYaraX.length > 0 ? FOREIGN_STEPS : allowed - state.steps
+      if (this.#steps < PIECE_STEPS) continue
+      this.#steps = 0
+      yield
     }
     const holding = rules.filter(
       ({ index, isPrivate, namespace }) =>

@@ -131,8 +131,8 @@ export class RuleSide {
     yield { start: 0, space, strings, limited: this.#gathered.limited }
   }
 
-  /** Evaluates all rules in each space; a rule that holds comes before its matches. */
-  *findings(): Generator<RuleFinding> {
+  /** Evaluates all rules in each space; a rule that holds comes before its matches. Undefined: it takes long, and more is to come. */
+  *findings(): Generator<RuleFinding | undefined> {
     const { ruleSet, conditions, fixed } = this.prepare()
     using foreign = new ForeignRules(this.#rules.externals, this.#rules.guards)
     try {
@@ -140,13 +140,13 @@ export class RuleSide {
         for (const string of limited) this.#limited.add(string)
         addFixedPlaces(fixed, strings, space)
         space.strings = strings
-        for (const { hit, strings: told } of verdict(ruleSet, conditions, space, {
+        for (const held of verdict(ruleSet, conditions, space, {
           exhausted: this.#exhausted,
           foreign: rule => foreign.holds(rule, space),
           isOneOfMany: this.#spaces !== undefined,
         })) {
-          yield { kind: 'rule', hit, address: start }
-          for (const string of told) yield* this.#matches(space, string)
+          yield held && { kind: 'rule', hit: held.hit, address: start }
+          for (const string of held?.strings ?? []) yield* this.#matches(space, string)
         }
       }
     } finally {

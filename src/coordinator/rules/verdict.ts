@@ -41,7 +41,7 @@ export function addFixedPlaces(
   }
 }
 
-/** Evaluates; tells rules that hold, each with its strings behind it. */
+/** Evaluates; tells rules that hold, each with its strings behind it. Undefined: it takes long, and more is to come. */
 export function* verdict(
   { rules }: RuleSet,
   conditions: Conditions,
@@ -52,8 +52,8 @@ export function* verdict(
     /** One of many: rules that can't hold there without their strings are passed over. */
     readonly isOneOfMany: boolean
   },
-): Generator<{ readonly hit: RuleHit; readonly strings: readonly ToldString[] }> {
-  const outcome = conditions.evaluate(space, {
+): Generator<{ readonly hit: RuleHit; readonly strings: readonly ToldString[] } | undefined> {
+  const outcome = yield* conditions.inPieces(space, {
     foreign: options.foreign,
     ...(options.isOneOfMany && { found: space.found }),
   })
