@@ -13,6 +13,8 @@ const FLOAT = /[0-9]+\.[0-9]+/y
 const HEX_OR_OCTAL = /0x[0-9a-fA-F]+|0o[0-7]+/y
 const DECIMAL = /[0-9]+/y
 const TEXT = /"([^"\\\n]*(?:\\(?:[tnr"\\]|x[0-9a-fA-F]{2})[^"\\\n]*)*)"/y
+const META_TEXT = new RegExp(`(${NAME.source})[ \\t]*=[ \\t]*${TEXT.source}`, 'y')
+const STRING_TEXT = new RegExp(`\\$([A-Za-z0-9_]*)[ \\t]*=[ \\t]*${TEXT.source}`, 'y')
 const REGEX = /\/(?![*/])([^/\\\n]*(?:\\[^\n][^/\\\n]*)*)\//y
 const HEX_RUN = /(?:[0-9a-fA-F?]{2}[ \t\r\n]*)+/y
 const COMPARISON = /==|!=|<=|>=|<(?!<)|>(?!>)|(?:i?contains|i?startswith|i?endswith|iequals)(?![A-Za-z0-9_])/y
@@ -382,122 +384,133 @@ function peg$parse(input, options) {
   const peg$e80 = peg$literalExpectation("with", false);
   const peg$e81 = peg$literalExpectation("xor", false);
 
-  function peg$f0(path) {    return { kind: 'include', path, ...at() }  }
-  function peg$f1(module) {    return { kind: 'import', module: module.value, ...at() }  }
-  function peg$f2(flags, name, tags, meta, strings, condition) {    return { kind: 'rule', flags, name, tags: tags ?? [], meta: meta ?? [], strings: strings ?? [], condition, ...at() }  }
-  function peg$f3(word) {    return { word, ...at() }  }
-  function peg$f4(name, value) {    return { name: name.text, value, ...at() }  }
-  function peg$f5(text) {    return { kind: 'text', value: text.value }  }
-  function peg$f6(sign, number) {    return { ...number, negative: sign !== null }  }
-  function peg$f7() {    return { kind: 'boolean', value: true }  }
-  function peg$f8() {    return { kind: 'boolean', value: false }  }
-  function peg$f9(identifier, value, modifiers) {    return { identifier, value, modifiers, ...at() }  }
-  function peg$f10() {    return take(MODIFIER)  }
-  function peg$f11(word) {    return { word, ...at() }  }
-  function peg$f12(keys) {    return { word: 'xor', keys, ...at() }  }
-  function peg$f13(word, alphabet) {    return { word, alphabet: alphabet?.value, ...at() }  }
-  function peg$f14(min, max) {    return { min, max: max ?? min }  }
-  function peg$f15(node) {    return { kind: 'hex', node, ...at() }  }
-  function peg$f16(items) {    return items.length === 1 ? items[0] : { kind: 'concat', items, ...at() }  }
-  function peg$f17() {    return take(HEX_RUN)  }
-  function peg$f18(digits) {    return { kind: 'bytes', digits: digits.replace(/[ \t\r\n]/g, ''), negated: false, ...at() }  }
-  function peg$f19(digits) {    return { kind: 'bytes', digits, negated: true, ...at() }  }
-  function peg$f20() {    error('half a byte: a byte of a hex string is two digits')  }
-  function peg$f21(from, dash, to) {    return { kind: 'jump', from, dash: dash !== null, to, ...at() }  }
-  function peg$f22() {    return deep()  }
-  function peg$f23(first, rest) {    return { kind: 'alternatives', items: [first, ...rest], ...at() }  }
-  function peg$f24(first, rest) {    return chain('or', first, rest)  }
-  function peg$f25(first, rest) {    return chain('and', first, rest)  }
-  function peg$f26(operators, operand) {    return prefixed(operators, operand)  }
-  function peg$f27(operator) {    return { operator, start: offset() }  }
-  function peg$f28(quantifier, set, where) {    return { kind: 'of', quantifier, set, where, ...at() }  }
-  function peg$f29(left, operator, right) {    return { kind: 'compare', operator, right }  }
-  function peg$f30(left, set, where) {    return { kind: 'count', set, where }  }
-  function peg$f31(left, set, where) {    return { kind: 'percent', set, where }  }
-  function peg$f32(left, regex) {    return { kind: 'matches', regex }  }
-  function peg$f33(left, tail) {
-    switch (tail?.kind) {
-      case undefined: return left
-      case 'compare': return { kind: 'binary', operator: tail.operator, left, right: tail.right, ...at() }
-      case 'matches': return { kind: 'matches', text: left, regex: tail.regex, ...at() }
-      default: return { kind: 'of', quantifier: { kind: tail.kind, value: left }, set: tail.set, where: tail.where, ...at() }
+  function peg$f0(path) {    return { kind: 'include', path, start: offset(), end: end() }  }
+  function peg$f1(module) {    return { kind: 'import', module: module.value, start: offset(), end: end() }  }
+  function peg$f2(flags, name, tags, meta, strings, condition) {    return { kind: 'rule', flags, name, tags: tags ?? [], meta: meta ?? [], strings: strings ?? [], condition, start: offset(), end: end() }  }
+  function peg$f3(word) {    return { word, start: offset(), end: end() }  }
+  function peg$f4() {    return take(META_TEXT) && !RESERVED.has(taken)  }
+  function peg$f5(name) {    return { name, value: { kind: 'text', value: unescaped(also) }, start: offset(), end: end() }  }
+  function peg$f6(name, value) {    return { name: name.text, value, start: offset(), end: end() }  }
+  function peg$f7(text) {    return { kind: 'text', value: text.value }  }
+  function peg$f8(sign, number) {    return { ...number, negative: sign !== null }  }
+  function peg$f9() {    return { kind: 'boolean', value: true }  }
+  function peg$f10() {    return { kind: 'boolean', value: false }  }
+  function peg$f11(text, modifiers) {    return { identifier: text.identifier, value: text.value, modifiers, start: offset(), end: end() }  }
+  function peg$f12(identifier, value, modifiers) {    return { identifier, value, modifiers, start: offset(), end: end() }  }
+  function peg$f13() {    return take(STRING_TEXT)  }
+  function peg$f14(name) {
+    return {
+      identifier: { name, start: offset(), end: offset() + name.length + 1 },
+      value: { kind: 'text', value: unescaped(also), start: takenEnd - also.length - 2, end: end() },
     }
   }
-  function peg$f34() {    return take(COMPARISON)  }
-  function peg$f35(first, rest) {    return fold(first, rest)  }
-  function peg$f36() {    return take(ARITHMETIC)  }
-  function peg$f37(operators, operand) {    return prefixed(operators, operand)  }
-  function peg$f38(operator) {    return { operator, start: offset() }  }
-  function peg$f39(string, where) {    return { kind: 'found', string, where, ...at() }  }
-  function peg$f40() {    return deep()  }
-  function peg$f41(string, where) {    return { kind: 'count', string, range: where, ...at() }  }
-  function peg$f42(string) {    return deep()  }
-  function peg$f43(string, index) {    return { kind: 'offset', string, index, ...at() }  }
-  function peg$f44(string) {    return deep()  }
-  function peg$f45(string, index) {    return { kind: 'length', string, index, ...at() }  }
-  function peg$f46() {    return { kind: 'filesize', ...at() }  }
-  function peg$f47(word) {    return deep()  }
-  function peg$f48(word, offset) {    return { kind: 'read', word, offset, ...at() }  }
-  function peg$f49() {    return { kind: 'boolean', value: true, ...at() }  }
-  function peg$f50() {    return { kind: 'boolean', value: false, ...at() }  }
-  function peg$f51() {    return { kind: 'entrypoint', ...at() }  }
-  function peg$f52(offset) {    return { kind: 'at', offset }  }
-  function peg$f53(range) {    return { kind: 'in', range }  }
-  function peg$f54() {    return deep()  }
-  function peg$f55(from, to) {    return { from, to, ...at() }  }
-  function peg$f56(word) {    return { kind: word }  }
-  function peg$f57(value, percent) {    return { kind: percent === null ? 'count' : 'percent', value }  }
-  function peg$f58() {    return { kind: 'them', ...at() }  }
-  function peg$f59() {    return deep()  }
-  function peg$f60(first, rest) {    return { kind: 'items', items: [first, ...rest], ...at() }  }
-  function peg$f61(name) {    return { kind: 'strings', prefix: name, ...at() }  }
-  function peg$f62(name) {    return { kind: 'rules', prefix: name.text, ...at() }  }
-  function peg$f63(quantifier, tail) {    return deep()  }
-  function peg$f64(quantifier, tail, body) {    return { ...tail, quantifier, body, ...at() }  }
-  function peg$f65(set) {    return { kind: 'for-of', set }  }
-  function peg$f66(first, rest, iterable) {    return { kind: 'for-in', variables: [first, ...rest], iterable }  }
-  function peg$f67() {    return deep()  }
-  function peg$f68(first, tail) {
-    return tail.kind === 'range'
-      ? { kind: 'range', range: { from: first, to: tail.to, ...at() }, ...at() }
-      : { kind: 'list', items: [first, ...tail.items], ...at() }
+  function peg$f15() {    return take(MODIFIER)  }
+  function peg$f16(word) {    return { word, start: offset(), end: end() }  }
+  function peg$f17(keys) {    return { word: 'xor', keys, start: offset(), end: end() }  }
+  function peg$f18(word, alphabet) {    return { word, alphabet: alphabet?.value, start: offset(), end: end() }  }
+  function peg$f19(min, max) {    return { min, max: max ?? min }  }
+  function peg$f20(node) {    return { kind: 'hex', node, start: offset(), end: end() }  }
+  function peg$f21(items) {    return items.length === 1 ? items[0] : { kind: 'concat', items, start: offset(), end: end() }  }
+  function peg$f22() {    return take(HEX_RUN)  }
+  function peg$f23(digits) {    return { kind: 'bytes', digits: digits.replace(/[ \t\r\n]/g, ''), negated: false, start: offset(), end: end() }  }
+  function peg$f24(digits) {    return { kind: 'bytes', digits, negated: true, start: offset(), end: end() }  }
+  function peg$f25() {    error('half a byte: a byte of a hex string is two digits')  }
+  function peg$f26(from, dash, to) {    return { kind: 'jump', from, dash: dash !== null, to, start: offset(), end: end() }  }
+  function peg$f27() {    return deep()  }
+  function peg$f28(first, rest) {    return { kind: 'alternatives', items: [first, ...rest], start: offset(), end: end() }  }
+  function peg$f29(first, rest) {    return chain('or', first, rest)  }
+  function peg$f30(first, rest) {    return chain('and', first, rest)  }
+  function peg$f31(operators, operand) {    return prefixed(operators, operand)  }
+  function peg$f32(operator) {    return { operator, start: offset() }  }
+  function peg$f33(quantifier, set, where) {    return { kind: 'of', quantifier, set, where, start: offset(), end: end() }  }
+  function peg$f34(left, operator, right) {    return { kind: 'compare', operator, right }  }
+  function peg$f35(left, set, where) {    return { kind: 'count', set, where }  }
+  function peg$f36(left, set, where) {    return { kind: 'percent', set, where }  }
+  function peg$f37(left, regex) {    return { kind: 'matches', regex }  }
+  function peg$f38(left, tail) {
+    switch (tail?.kind) {
+      case undefined: return left
+      case 'compare': return { kind: 'binary', operator: tail.operator, left, right: tail.right, start: offset(), end: end() }
+      case 'matches': return { kind: 'matches', text: left, regex: tail.regex, start: offset(), end: end() }
+      default: return { kind: 'of', quantifier: { kind: tail.kind, value: left }, set: tail.set, where: tail.where, start: offset(), end: end() }
+    }
   }
-  function peg$f69(path) {    return { kind: 'path', path, ...at() }  }
-  function peg$f70(to) {    return { kind: 'range', to }  }
-  function peg$f71(items) {    return { kind: 'list', items }  }
-  function peg$f72(first, rest) {    return deep()  }
-  function peg$f73(first, rest, body) {    return { kind: 'with', variables: [first, ...rest], body, ...at() }  }
-  function peg$f74(name, value) {    return { name, value }  }
-  function peg$f75(name, steps) {    return { kind: 'path', name: name.text, nameEnd: name.end, steps, ...at() }  }
-  function peg$f76(name) {    return { ...name, kind: 'field', name: name.text }  }
-  function peg$f77() {    return deep()  }
-  function peg$f78(index) {    return { kind: 'index', index, ...at() }  }
-  function peg$f79() {    return deep()  }
-  function peg$f80(first, rest) {    return [first, ...rest]  }
-  function peg$f81(list) {    return { kind: 'call', arguments: list ?? [], ...at() }  }
-  function peg$f82() {    return taken  }
-  function peg$f83() {    return take(NAME) && !RESERVED.has(taken)  }
-  function peg$f84(text) {    return { text, start: offset(), end: offset() + text.length }  }
-  function peg$f85() {    return take(STRING_IDENTIFIER)  }
-  function peg$f86(name) {    return { name, start: offset(), end: offset() + name.length + 1 }  }
-  function peg$f87(name) {    return { name, start: offset() - 1, end: offset() + name.length }  }
-  function peg$f88() {    return take(READER)  }
-  function peg$f89() {    return take(FLOAT)  }
-  function peg$f90(text) {    return { kind: 'float', value: Number(text), ...at() }  }
-  function peg$f91() {    return take(HEX_OR_OCTAL)  }
-  function peg$f92(text) {    return { kind: 'integer', value: BigInt(text.slice(0, MAX_DIGITS)), ...at() }  }
-  function peg$f93() {    return take(DECIMAL)  }
-  function peg$f94(digits, unit) {    return { kind: 'integer', value: BigInt(digits.slice(0, MAX_DIGITS)) * (unit === 'KB' ? 1024n : unit === 'MB' ? 1048576n : 1n), ...at() }  }
-  function peg$f95() {    return take(DECIMAL)  }
-  function peg$f96(text) {    return { text, ...at() }  }
-  function peg$f97() {    return take(TEXT)  }
-  function peg$f98(value) {    return { kind: 'text', value: unescaped(value), ...at() }  }
-  function peg$f99() {    error('illegal escape sequence: \\t, \\n, \\r, \\", \\\\ and \\xAB are there')  }
-  function peg$f100() {    error('unterminated text: its closing quote is missing on this line')  }
-  function peg$f101() {    return take(REGEX)  }
-  function peg$f102(source, flags) {    return { kind: 'regex', source: source.replaceAll('\\/', '/'), flags, ...at() }  }
-  function peg$f103() {    error('unterminated regular expression: its closing slash is missing on this line')  }
-  function peg$f104() {    return skip(SPACE)  }
+  function peg$f39() {    return take(COMPARISON)  }
+  function peg$f40(first, rest) {    return fold(first, rest)  }
+  function peg$f41() {    return take(ARITHMETIC)  }
+  function peg$f42(operators, operand) {    return prefixed(operators, operand)  }
+  function peg$f43(operator) {    return { operator, start: offset() }  }
+  function peg$f44(string, where) {    return { kind: 'found', string, where, start: offset(), end: end() }  }
+  function peg$f45() {    return deep()  }
+  function peg$f46(string, where) {    return { kind: 'count', string, range: where, start: offset(), end: end() }  }
+  function peg$f47(string) {    return deep()  }
+  function peg$f48(string, index) {    return { kind: 'offset', string, index, start: offset(), end: end() }  }
+  function peg$f49(string) {    return deep()  }
+  function peg$f50(string, index) {    return { kind: 'length', string, index, start: offset(), end: end() }  }
+  function peg$f51() {    return { kind: 'filesize', start: offset(), end: end() }  }
+  function peg$f52(word) {    return deep()  }
+  function peg$f53(word, address) {    return { kind: 'read', word, offset: address, start: offset(), end: end() }  }
+  function peg$f54() {    return { kind: 'boolean', value: true, start: offset(), end: end() }  }
+  function peg$f55() {    return { kind: 'boolean', value: false, start: offset(), end: end() }  }
+  function peg$f56() {    return { kind: 'entrypoint', start: offset(), end: end() }  }
+  function peg$f57(offset) {    return { kind: 'at', offset }  }
+  function peg$f58(range) {    return { kind: 'in', range }  }
+  function peg$f59() {    return deep()  }
+  function peg$f60(from, to) {    return { from, to, start: offset(), end: end() }  }
+  function peg$f61(word) {    return { kind: word }  }
+  function peg$f62(value, percent) {    return { kind: percent === null ? 'count' : 'percent', value }  }
+  function peg$f63() {    return { kind: 'them', start: offset(), end: end() }  }
+  function peg$f64() {    return deep()  }
+  function peg$f65(first, rest) {    return { kind: 'items', items: [first, ...rest], start: offset(), end: end() }  }
+  function peg$f66(name) {    return { kind: 'strings', prefix: name, start: offset(), end: end() }  }
+  function peg$f67(name) {    return { kind: 'rules', prefix: name.text, start: offset(), end: end() }  }
+  function peg$f68(quantifier, tail) {    return deep()  }
+  function peg$f69(quantifier, tail, body) {    return { ...tail, quantifier, body, start: offset(), end: end() }  }
+  function peg$f70(set) {    return { kind: 'for-of', set }  }
+  function peg$f71(first, rest, iterable) {    return { kind: 'for-in', variables: [first, ...rest], iterable }  }
+  function peg$f72() {    return deep()  }
+  function peg$f73(first, tail) {
+    return tail.kind === 'range'
+      ? { kind: 'range', range: { from: first, to: tail.to, start: offset(), end: end() }, start: offset(), end: end() }
+      : { kind: 'list', items: [first, ...tail.items], start: offset(), end: end() }
+  }
+  function peg$f74(path) {    return { kind: 'path', path, start: offset(), end: end() }  }
+  function peg$f75(to) {    return { kind: 'range', to }  }
+  function peg$f76(items) {    return { kind: 'list', items }  }
+  function peg$f77(first, rest) {    return deep()  }
+  function peg$f78(first, rest, body) {    return { kind: 'with', variables: [first, ...rest], body, start: offset(), end: end() }  }
+  function peg$f79(name, value) {    return { name, value }  }
+  function peg$f80(name, steps) {    return { kind: 'path', name: name.text, nameEnd: name.end, steps, start: offset(), end: end() }  }
+  function peg$f81(name) {    return { ...name, kind: 'field', name: name.text }  }
+  function peg$f82() {    return deep()  }
+  function peg$f83(index) {    return { kind: 'index', index, start: offset(), end: end() }  }
+  function peg$f84() {    return deep()  }
+  function peg$f85(first, rest) {    return [first, ...rest]  }
+  function peg$f86(list) {    return { kind: 'call', arguments: list ?? [], start: offset(), end: end() }  }
+  function peg$f87() {    return taken  }
+  function peg$f88() {    return take(NAME) && !RESERVED.has(taken)  }
+  function peg$f89(text) {    return { text, start: offset(), end: offset() + text.length }  }
+  function peg$f90() {    return take(STRING_IDENTIFIER)  }
+  function peg$f91(name) {    return { name, start: offset(), end: offset() + name.length + 1 }  }
+  function peg$f92(name) {    return { name, start: offset() - 1, end: offset() + name.length }  }
+  function peg$f93() {    return take(READER)  }
+  function peg$f94() {    return isDigit()  }
+  function peg$f95() {    return take(FLOAT)  }
+  function peg$f96(text) {    return { kind: 'float', value: Number(text), start: offset(), end: end() }  }
+  function peg$f97() {    return take(HEX_OR_OCTAL)  }
+  function peg$f98(text) {    return { kind: 'integer', value: BigInt(text.slice(0, MAX_DIGITS)), start: offset(), end: end() }  }
+  function peg$f99() {    return take(DECIMAL)  }
+  function peg$f100(digits, unit) {    return { kind: 'integer', value: BigInt(digits.slice(0, MAX_DIGITS)) * (unit === 'KB' ? 1024n : unit === 'MB' ? 1048576n : 1n), start: offset(), end: end() }  }
+  function peg$f101() {    return take(DECIMAL)  }
+  function peg$f102(text) {    return { text, start: offset(), end: end() }  }
+  function peg$f103() {    return take(TEXT)  }
+  function peg$f104(value) {    return { kind: 'text', value: unescaped(value), start: offset(), end: end() }  }
+  function peg$f105() {    error('illegal escape sequence: \\t, \\n, \\r, \\", \\\\ and \\xAB are there')  }
+  function peg$f106() {    error('unterminated text: its closing quote is missing on this line')  }
+  function peg$f107() {    return take(REGEX)  }
+  function peg$f108(source, flags) {    return { kind: 'regex', source: source.replaceAll('\\/', '/'), flags, start: offset(), end: end() }  }
+  function peg$f109() {    error('unterminated regular expression: its closing slash is missing on this line')  }
+  function peg$f110() {    return skip(SPACE)  }
   let peg$currPos = options.peg$currPos | 0;
   let peg$savedPos = peg$currPos;
   const peg$posDetailsCache = [{ line: 1, column: 1 }];
@@ -1061,26 +1074,20 @@ function peg$parse(input, options) {
     let s0, s1, s2, s3, s4;
 
     s0 = peg$currPos;
-    s1 = peg$parseName();
+    peg$savedPos = peg$currPos;
+    s1 = peg$f4();
+    if (s1) {
+      s1 = undefined;
+    } else {
+      s1 = peg$FAILED;
+    }
     if (s1 !== peg$FAILED) {
-      if (input.charCodeAt(peg$currPos) === 61) {
-        s2 = peg$c6;
-        peg$currPos++;
-      } else {
-        s2 = peg$FAILED;
-        if (peg$silentFails === 0) { peg$fail(peg$e9); }
-      }
+      s2 = peg$parseTaken();
       if (s2 !== peg$FAILED) {
         s3 = peg$parse_();
         if (s3 !== peg$FAILED) {
-          s4 = peg$parseMetaValue();
-          if (s4 !== peg$FAILED) {
-            peg$savedPos = s0;
-            s0 = peg$f4(s1, s4);
-          } else {
-            peg$currPos = s0;
-            s0 = peg$FAILED;
-          }
+          peg$savedPos = s0;
+          s0 = peg$f5(s2);
         } else {
           peg$currPos = s0;
           s0 = peg$FAILED;
@@ -1093,6 +1100,41 @@ function peg$parse(input, options) {
       peg$currPos = s0;
       s0 = peg$FAILED;
     }
+    if (s0 === peg$FAILED) {
+      s0 = peg$currPos;
+      s1 = peg$parseName();
+      if (s1 !== peg$FAILED) {
+        if (input.charCodeAt(peg$currPos) === 61) {
+          s2 = peg$c6;
+          peg$currPos++;
+        } else {
+          s2 = peg$FAILED;
+          if (peg$silentFails === 0) { peg$fail(peg$e9); }
+        }
+        if (s2 !== peg$FAILED) {
+          s3 = peg$parse_();
+          if (s3 !== peg$FAILED) {
+            s4 = peg$parseMetaValue();
+            if (s4 !== peg$FAILED) {
+              peg$savedPos = s0;
+              s0 = peg$f6(s1, s4);
+            } else {
+              peg$currPos = s0;
+              s0 = peg$FAILED;
+            }
+          } else {
+            peg$currPos = s0;
+            s0 = peg$FAILED;
+          }
+        } else {
+          peg$currPos = s0;
+          s0 = peg$FAILED;
+        }
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    }
 
     return s0;
   }
@@ -1104,7 +1146,7 @@ function peg$parse(input, options) {
     s1 = peg$parseText();
     if (s1 !== peg$FAILED) {
       peg$savedPos = s0;
-      s1 = peg$f5(s1);
+      s1 = peg$f7(s1);
     }
     s0 = s1;
     if (s0 === peg$FAILED) {
@@ -1139,7 +1181,7 @@ function peg$parse(input, options) {
       }
       if (s2 !== peg$FAILED) {
         peg$savedPos = s0;
-        s0 = peg$f6(s1, s2);
+        s0 = peg$f8(s1, s2);
       } else {
         peg$currPos = s0;
         s0 = peg$FAILED;
@@ -1149,7 +1191,7 @@ function peg$parse(input, options) {
         s1 = peg$parseTRUE();
         if (s1 !== peg$FAILED) {
           peg$savedPos = s0;
-          s1 = peg$f7();
+          s1 = peg$f9();
         }
         s0 = s1;
         if (s0 === peg$FAILED) {
@@ -1157,7 +1199,7 @@ function peg$parse(input, options) {
           s1 = peg$parseFALSE();
           if (s1 !== peg$FAILED) {
             peg$savedPos = s0;
-            s1 = peg$f8();
+            s1 = peg$f10();
           }
           s0 = s1;
         }
@@ -1219,38 +1261,89 @@ function peg$parse(input, options) {
     let s0, s1, s2, s3, s4, s5, s6;
 
     s0 = peg$currPos;
-    s1 = peg$parseStringIdentifier();
+    s1 = peg$parseTextDefinition();
     if (s1 !== peg$FAILED) {
-      if (input.charCodeAt(peg$currPos) === 61) {
-        s2 = peg$c6;
-        peg$currPos++;
-      } else {
-        s2 = peg$FAILED;
-        if (peg$silentFails === 0) { peg$fail(peg$e9); }
+      s2 = [];
+      s3 = peg$parseStringModifier();
+      while (s3 !== peg$FAILED) {
+        s2.push(s3);
+        s3 = peg$parseStringModifier();
       }
-      if (s2 !== peg$FAILED) {
-        s3 = peg$parse_();
-        if (s3 !== peg$FAILED) {
-          s4 = peg$parseText();
-          if (s4 === peg$FAILED) {
-            s4 = peg$parseRegex();
+      peg$savedPos = s0;
+      s0 = peg$f11(s1, s2);
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+    if (s0 === peg$FAILED) {
+      s0 = peg$currPos;
+      s1 = peg$parseStringIdentifier();
+      if (s1 !== peg$FAILED) {
+        if (input.charCodeAt(peg$currPos) === 61) {
+          s2 = peg$c6;
+          peg$currPos++;
+        } else {
+          s2 = peg$FAILED;
+          if (peg$silentFails === 0) { peg$fail(peg$e9); }
+        }
+        if (s2 !== peg$FAILED) {
+          s3 = peg$parse_();
+          if (s3 !== peg$FAILED) {
+            s4 = peg$parseText();
             if (s4 === peg$FAILED) {
-              s4 = peg$parseHexString();
+              s4 = peg$parseRegex();
+              if (s4 === peg$FAILED) {
+                s4 = peg$parseHexString();
+              }
             }
-          }
-          if (s4 !== peg$FAILED) {
-            s5 = [];
-            s6 = peg$parseStringModifier();
-            while (s6 !== peg$FAILED) {
-              s5.push(s6);
+            if (s4 !== peg$FAILED) {
+              s5 = [];
               s6 = peg$parseStringModifier();
+              while (s6 !== peg$FAILED) {
+                s5.push(s6);
+                s6 = peg$parseStringModifier();
+              }
+              peg$savedPos = s0;
+              s0 = peg$f12(s1, s4, s5);
+            } else {
+              peg$currPos = s0;
+              s0 = peg$FAILED;
             }
-            peg$savedPos = s0;
-            s0 = peg$f9(s1, s4, s5);
           } else {
             peg$currPos = s0;
             s0 = peg$FAILED;
           }
+        } else {
+          peg$currPos = s0;
+          s0 = peg$FAILED;
+        }
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    }
+
+    return s0;
+  }
+
+  function peg$parseTextDefinition() {
+    let s0, s1, s2, s3;
+
+    s0 = peg$currPos;
+    peg$savedPos = peg$currPos;
+    s1 = peg$f13();
+    if (s1) {
+      s1 = undefined;
+    } else {
+      s1 = peg$FAILED;
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$parseTaken();
+      if (s2 !== peg$FAILED) {
+        s3 = peg$parse_();
+        if (s3 !== peg$FAILED) {
+          peg$savedPos = s0;
+          s0 = peg$f14(s2);
         } else {
           peg$currPos = s0;
           s0 = peg$FAILED;
@@ -1273,7 +1366,7 @@ function peg$parse(input, options) {
     peg$silentFails++;
     s0 = peg$currPos;
     peg$savedPos = peg$currPos;
-    s1 = peg$f10();
+    s1 = peg$f15();
     if (s1) {
       s1 = undefined;
     } else {
@@ -1285,7 +1378,7 @@ function peg$parse(input, options) {
         s3 = peg$parse_();
         if (s3 !== peg$FAILED) {
           peg$savedPos = s0;
-          s0 = peg$f11(s2);
+          s0 = peg$f16(s2);
         } else {
           peg$currPos = s0;
           s0 = peg$FAILED;
@@ -1367,7 +1460,7 @@ function peg$parse(input, options) {
             s3 = null;
           }
           peg$savedPos = s0;
-          s0 = peg$f12(s3);
+          s0 = peg$f17(s3);
         } else {
           peg$currPos = s0;
           s0 = peg$FAILED;
@@ -1448,7 +1541,7 @@ function peg$parse(input, options) {
               s3 = null;
             }
             peg$savedPos = s0;
-            s0 = peg$f13(s2, s3);
+            s0 = peg$f18(s2, s3);
           } else {
             peg$currPos = s0;
             s0 = peg$FAILED;
@@ -1504,7 +1597,7 @@ function peg$parse(input, options) {
         s2 = null;
       }
       peg$savedPos = s0;
-      s0 = peg$f14(s1, s2);
+      s0 = peg$f19(s1, s2);
     } else {
       peg$currPos = s0;
       s0 = peg$FAILED;
@@ -1540,7 +1633,7 @@ function peg$parse(input, options) {
             s5 = peg$parse_();
             if (s5 !== peg$FAILED) {
               peg$savedPos = s0;
-              s0 = peg$f15(s3);
+              s0 = peg$f20(s3);
             } else {
               peg$currPos = s0;
               s0 = peg$FAILED;
@@ -1581,7 +1674,7 @@ function peg$parse(input, options) {
     }
     if (s1 !== peg$FAILED) {
       peg$savedPos = s0;
-      s1 = peg$f16(s1);
+      s1 = peg$f21(s1);
     }
     s0 = s1;
 
@@ -1608,7 +1701,7 @@ function peg$parse(input, options) {
     peg$silentFails++;
     s0 = peg$currPos;
     peg$savedPos = peg$currPos;
-    s1 = peg$f17();
+    s1 = peg$f22();
     if (s1) {
       s1 = undefined;
     } else {
@@ -1620,7 +1713,7 @@ function peg$parse(input, options) {
         s3 = peg$parse_();
         if (s3 !== peg$FAILED) {
           peg$savedPos = s0;
-          s0 = peg$f18(s2);
+          s0 = peg$f23(s2);
         } else {
           peg$currPos = s0;
           s0 = peg$FAILED;
@@ -1680,7 +1773,7 @@ function peg$parse(input, options) {
           s3 = peg$parse_();
           if (s3 !== peg$FAILED) {
             peg$savedPos = s0;
-            s0 = peg$f19(s2);
+            s0 = peg$f24(s2);
           } else {
             peg$currPos = s0;
             s0 = peg$FAILED;
@@ -1714,7 +1807,7 @@ function peg$parse(input, options) {
         }
         if (s2 !== peg$FAILED) {
           peg$savedPos = s0;
-          s0 = peg$f20();
+          s0 = peg$f25();
         } else {
           peg$currPos = s0;
           s0 = peg$FAILED;
@@ -1787,7 +1880,7 @@ function peg$parse(input, options) {
           s7 = peg$parse_();
           if (s7 !== peg$FAILED) {
             peg$savedPos = s0;
-            s0 = peg$f21(s3, s4, s5);
+            s0 = peg$f26(s3, s4, s5);
           } else {
             peg$currPos = s0;
             s0 = peg$FAILED;
@@ -1821,7 +1914,7 @@ function peg$parse(input, options) {
     }
     if (s1 !== peg$FAILED) {
       peg$savedPos = peg$currPos;
-      s2 = peg$f22();
+      s2 = peg$f27();
       if (s2) {
         s2 = undefined;
       } else {
@@ -1899,7 +1992,7 @@ function peg$parse(input, options) {
               s7 = peg$parse_();
               if (s7 !== peg$FAILED) {
                 peg$savedPos = s0;
-                s0 = peg$f23(s4, s5);
+                s0 = peg$f28(s4, s5);
               } else {
                 peg$currPos = s0;
                 s0 = peg$FAILED;
@@ -2006,7 +2099,7 @@ function peg$parse(input, options) {
         }
       }
       peg$savedPos = s0;
-      s0 = peg$f24(s1, s2);
+      s0 = peg$f29(s1, s2);
     } else {
       peg$currPos = s0;
       s0 = peg$FAILED;
@@ -2054,7 +2147,7 @@ function peg$parse(input, options) {
         }
       }
       peg$savedPos = s0;
-      s0 = peg$f25(s1, s2);
+      s0 = peg$f30(s1, s2);
     } else {
       peg$currPos = s0;
       s0 = peg$FAILED;
@@ -2076,7 +2169,7 @@ function peg$parse(input, options) {
     s2 = peg$parseComparison();
     if (s2 !== peg$FAILED) {
       peg$savedPos = s0;
-      s0 = peg$f26(s1, s2);
+      s0 = peg$f31(s1, s2);
     } else {
       peg$currPos = s0;
       s0 = peg$FAILED;
@@ -2095,7 +2188,7 @@ function peg$parse(input, options) {
     }
     if (s1 !== peg$FAILED) {
       peg$savedPos = s0;
-      s1 = peg$f27(s1);
+      s1 = peg$f32(s1);
     }
     s0 = s1;
 
@@ -2117,7 +2210,7 @@ function peg$parse(input, options) {
             s4 = null;
           }
           peg$savedPos = s0;
-          s0 = peg$f28(s1, s3, s4);
+          s0 = peg$f33(s1, s3, s4);
         } else {
           peg$currPos = s0;
           s0 = peg$FAILED;
@@ -2140,7 +2233,7 @@ function peg$parse(input, options) {
           s4 = peg$parseArithmetic();
           if (s4 !== peg$FAILED) {
             peg$savedPos = s2;
-            s2 = peg$f29(s1, s3, s4);
+            s2 = peg$f34(s1, s3, s4);
           } else {
             peg$currPos = s2;
             s2 = peg$FAILED;
@@ -2160,7 +2253,7 @@ function peg$parse(input, options) {
                 s5 = null;
               }
               peg$savedPos = s2;
-              s2 = peg$f30(s1, s4, s5);
+              s2 = peg$f35(s1, s4, s5);
             } else {
               peg$currPos = s2;
               s2 = peg$FAILED;
@@ -2190,7 +2283,7 @@ function peg$parse(input, options) {
                       s7 = null;
                     }
                     peg$savedPos = s2;
-                    s2 = peg$f31(s1, s6, s7);
+                    s2 = peg$f36(s1, s6, s7);
                   } else {
                     peg$currPos = s2;
                     s2 = peg$FAILED;
@@ -2214,7 +2307,7 @@ function peg$parse(input, options) {
                 s4 = peg$parseRegex();
                 if (s4 !== peg$FAILED) {
                   peg$savedPos = s2;
-                  s2 = peg$f32(s1, s4);
+                  s2 = peg$f37(s1, s4);
                 } else {
                   peg$currPos = s2;
                   s2 = peg$FAILED;
@@ -2230,7 +2323,7 @@ function peg$parse(input, options) {
           s2 = null;
         }
         peg$savedPos = s0;
-        s0 = peg$f33(s1, s2);
+        s0 = peg$f38(s1, s2);
       } else {
         peg$currPos = s0;
         s0 = peg$FAILED;
@@ -2246,7 +2339,7 @@ function peg$parse(input, options) {
     peg$silentFails++;
     s0 = peg$currPos;
     peg$savedPos = peg$currPos;
-    s1 = peg$f34();
+    s1 = peg$f39();
     if (s1) {
       s1 = undefined;
     } else {
@@ -2320,7 +2413,7 @@ function peg$parse(input, options) {
         }
       }
       peg$savedPos = s0;
-      s0 = peg$f35(s1, s2);
+      s0 = peg$f40(s1, s2);
     } else {
       peg$currPos = s0;
       s0 = peg$FAILED;
@@ -2335,7 +2428,7 @@ function peg$parse(input, options) {
     peg$silentFails++;
     s0 = peg$currPos;
     peg$savedPos = peg$currPos;
-    s1 = peg$f36();
+    s1 = peg$f41();
     if (s1) {
       s1 = undefined;
     } else {
@@ -2381,7 +2474,7 @@ function peg$parse(input, options) {
     s2 = peg$parsePrimary();
     if (s2 !== peg$FAILED) {
       peg$savedPos = s0;
-      s0 = peg$f37(s1, s2);
+      s0 = peg$f42(s1, s2);
     } else {
       peg$currPos = s0;
       s0 = peg$FAILED;
@@ -2405,7 +2498,7 @@ function peg$parse(input, options) {
       s2 = peg$parse_();
       if (s2 !== peg$FAILED) {
         peg$savedPos = s0;
-        s0 = peg$f38(s1);
+        s0 = peg$f43(s1);
       } else {
         peg$currPos = s0;
         s0 = peg$FAILED;
@@ -2429,7 +2522,7 @@ function peg$parse(input, options) {
         s2 = null;
       }
       peg$savedPos = s0;
-      s0 = peg$f39(s1, s2);
+      s0 = peg$f44(s1, s2);
     } else {
       peg$currPos = s0;
       s0 = peg$FAILED;
@@ -2445,7 +2538,7 @@ function peg$parse(input, options) {
       }
       if (s1 !== peg$FAILED) {
         peg$savedPos = peg$currPos;
-        s2 = peg$f40();
+        s2 = peg$f45();
         if (s2) {
           s2 = undefined;
         } else {
@@ -2492,29 +2585,108 @@ function peg$parse(input, options) {
         s0 = peg$FAILED;
       }
       if (s0 === peg$FAILED) {
-        s0 = peg$parseFloat();
+        s0 = peg$parseNumber();
         if (s0 === peg$FAILED) {
-          s0 = peg$parseInteger();
+          s0 = peg$parseText();
           if (s0 === peg$FAILED) {
-            s0 = peg$parseText();
+            s0 = peg$currPos;
+            if (input.charCodeAt(peg$currPos) === 35) {
+              s1 = peg$c17;
+              peg$currPos++;
+            } else {
+              s1 = peg$FAILED;
+              if (peg$silentFails === 0) { peg$fail(peg$e26); }
+            }
+            if (s1 !== peg$FAILED) {
+              s2 = peg$parseStringName();
+              if (s2 !== peg$FAILED) {
+                s3 = peg$currPos;
+                s4 = peg$parseIN();
+                if (s4 !== peg$FAILED) {
+                  s5 = peg$parseRange();
+                  if (s5 !== peg$FAILED) {
+                    s3 = s5;
+                  } else {
+                    peg$currPos = s3;
+                    s3 = peg$FAILED;
+                  }
+                } else {
+                  peg$currPos = s3;
+                  s3 = peg$FAILED;
+                }
+                if (s3 === peg$FAILED) {
+                  s3 = null;
+                }
+                peg$savedPos = s0;
+                s0 = peg$f46(s2, s3);
+              } else {
+                peg$currPos = s0;
+                s0 = peg$FAILED;
+              }
+            } else {
+              peg$currPos = s0;
+              s0 = peg$FAILED;
+            }
             if (s0 === peg$FAILED) {
               s0 = peg$currPos;
-              if (input.charCodeAt(peg$currPos) === 35) {
-                s1 = peg$c17;
+              if (input.charCodeAt(peg$currPos) === 64) {
+                s1 = peg$c18;
                 peg$currPos++;
               } else {
                 s1 = peg$FAILED;
-                if (peg$silentFails === 0) { peg$fail(peg$e26); }
+                if (peg$silentFails === 0) { peg$fail(peg$e27); }
               }
               if (s1 !== peg$FAILED) {
                 s2 = peg$parseStringName();
                 if (s2 !== peg$FAILED) {
                   s3 = peg$currPos;
-                  s4 = peg$parseIN();
+                  if (input.charCodeAt(peg$currPos) === 91) {
+                    s4 = peg$c13;
+                    peg$currPos++;
+                  } else {
+                    s4 = peg$FAILED;
+                    if (peg$silentFails === 0) { peg$fail(peg$e19); }
+                  }
                   if (s4 !== peg$FAILED) {
-                    s5 = peg$parseRange();
+                    peg$savedPos = peg$currPos;
+                    s5 = peg$f47(s2);
+                    if (s5) {
+                      s5 = undefined;
+                    } else {
+                      s5 = peg$FAILED;
+                    }
                     if (s5 !== peg$FAILED) {
-                      s3 = s5;
+                      s6 = peg$parse_();
+                      if (s6 !== peg$FAILED) {
+                        s7 = peg$parseOr();
+                        if (s7 !== peg$FAILED) {
+                          if (input.charCodeAt(peg$currPos) === 93) {
+                            s8 = peg$c14;
+                            peg$currPos++;
+                          } else {
+                            s8 = peg$FAILED;
+                            if (peg$silentFails === 0) { peg$fail(peg$e20); }
+                          }
+                          if (s8 !== peg$FAILED) {
+                            s9 = peg$parse_();
+                            if (s9 !== peg$FAILED) {
+                              s3 = s7;
+                            } else {
+                              peg$currPos = s3;
+                              s3 = peg$FAILED;
+                            }
+                          } else {
+                            peg$currPos = s3;
+                            s3 = peg$FAILED;
+                          }
+                        } else {
+                          peg$currPos = s3;
+                          s3 = peg$FAILED;
+                        }
+                      } else {
+                        peg$currPos = s3;
+                        s3 = peg$FAILED;
+                      }
                     } else {
                       peg$currPos = s3;
                       s3 = peg$FAILED;
@@ -2527,7 +2699,7 @@ function peg$parse(input, options) {
                     s3 = null;
                   }
                   peg$savedPos = s0;
-                  s0 = peg$f41(s2, s3);
+                  s0 = peg$f48(s2, s3);
                 } else {
                   peg$currPos = s0;
                   s0 = peg$FAILED;
@@ -2538,12 +2710,12 @@ function peg$parse(input, options) {
               }
               if (s0 === peg$FAILED) {
                 s0 = peg$currPos;
-                if (input.charCodeAt(peg$currPos) === 64) {
-                  s1 = peg$c18;
+                if (input.charCodeAt(peg$currPos) === 33) {
+                  s1 = peg$c19;
                   peg$currPos++;
                 } else {
                   s1 = peg$FAILED;
-                  if (peg$silentFails === 0) { peg$fail(peg$e27); }
+                  if (peg$silentFails === 0) { peg$fail(peg$e28); }
                 }
                 if (s1 !== peg$FAILED) {
                   s2 = peg$parseStringName();
@@ -2558,7 +2730,7 @@ function peg$parse(input, options) {
                     }
                     if (s4 !== peg$FAILED) {
                       peg$savedPos = peg$currPos;
-                      s5 = peg$f42(s2);
+                      s5 = peg$f49(s2);
                       if (s5) {
                         s5 = undefined;
                       } else {
@@ -2608,7 +2780,7 @@ function peg$parse(input, options) {
                       s3 = null;
                     }
                     peg$savedPos = s0;
-                    s0 = peg$f43(s2, s3);
+                    s0 = peg$f50(s2, s3);
                   } else {
                     peg$currPos = s0;
                     s0 = peg$FAILED;
@@ -2619,133 +2791,48 @@ function peg$parse(input, options) {
                 }
                 if (s0 === peg$FAILED) {
                   s0 = peg$currPos;
-                  if (input.charCodeAt(peg$currPos) === 33) {
-                    s1 = peg$c19;
-                    peg$currPos++;
-                  } else {
-                    s1 = peg$FAILED;
-                    if (peg$silentFails === 0) { peg$fail(peg$e28); }
-                  }
+                  s1 = peg$parseFILESIZE();
                   if (s1 !== peg$FAILED) {
-                    s2 = peg$parseStringName();
-                    if (s2 !== peg$FAILED) {
-                      s3 = peg$currPos;
-                      if (input.charCodeAt(peg$currPos) === 91) {
-                        s4 = peg$c13;
-                        peg$currPos++;
-                      } else {
-                        s4 = peg$FAILED;
-                        if (peg$silentFails === 0) { peg$fail(peg$e19); }
-                      }
-                      if (s4 !== peg$FAILED) {
-                        peg$savedPos = peg$currPos;
-                        s5 = peg$f44(s2);
-                        if (s5) {
-                          s5 = undefined;
-                        } else {
-                          s5 = peg$FAILED;
-                        }
-                        if (s5 !== peg$FAILED) {
-                          s6 = peg$parse_();
-                          if (s6 !== peg$FAILED) {
-                            s7 = peg$parseOr();
-                            if (s7 !== peg$FAILED) {
-                              if (input.charCodeAt(peg$currPos) === 93) {
-                                s8 = peg$c14;
-                                peg$currPos++;
-                              } else {
-                                s8 = peg$FAILED;
-                                if (peg$silentFails === 0) { peg$fail(peg$e20); }
-                              }
-                              if (s8 !== peg$FAILED) {
-                                s9 = peg$parse_();
-                                if (s9 !== peg$FAILED) {
-                                  s3 = s7;
-                                } else {
-                                  peg$currPos = s3;
-                                  s3 = peg$FAILED;
-                                }
-                              } else {
-                                peg$currPos = s3;
-                                s3 = peg$FAILED;
-                              }
-                            } else {
-                              peg$currPos = s3;
-                              s3 = peg$FAILED;
-                            }
-                          } else {
-                            peg$currPos = s3;
-                            s3 = peg$FAILED;
-                          }
-                        } else {
-                          peg$currPos = s3;
-                          s3 = peg$FAILED;
-                        }
-                      } else {
-                        peg$currPos = s3;
-                        s3 = peg$FAILED;
-                      }
-                      if (s3 === peg$FAILED) {
-                        s3 = null;
-                      }
-                      peg$savedPos = s0;
-                      s0 = peg$f45(s2, s3);
-                    } else {
-                      peg$currPos = s0;
-                      s0 = peg$FAILED;
-                    }
-                  } else {
-                    peg$currPos = s0;
-                    s0 = peg$FAILED;
+                    peg$savedPos = s0;
+                    s1 = peg$f51();
                   }
+                  s0 = s1;
                   if (s0 === peg$FAILED) {
                     s0 = peg$currPos;
-                    s1 = peg$parseFILESIZE();
+                    s1 = peg$parseIntegerReader();
                     if (s1 !== peg$FAILED) {
-                      peg$savedPos = s0;
-                      s1 = peg$f46();
-                    }
-                    s0 = s1;
-                    if (s0 === peg$FAILED) {
-                      s0 = peg$currPos;
-                      s1 = peg$parseIntegerReader();
-                      if (s1 !== peg$FAILED) {
-                        if (input.charCodeAt(peg$currPos) === 40) {
-                          s2 = peg$c9;
-                          peg$currPos++;
+                      if (input.charCodeAt(peg$currPos) === 40) {
+                        s2 = peg$c9;
+                        peg$currPos++;
+                      } else {
+                        s2 = peg$FAILED;
+                        if (peg$silentFails === 0) { peg$fail(peg$e13); }
+                      }
+                      if (s2 !== peg$FAILED) {
+                        peg$savedPos = peg$currPos;
+                        s3 = peg$f52(s1);
+                        if (s3) {
+                          s3 = undefined;
                         } else {
-                          s2 = peg$FAILED;
-                          if (peg$silentFails === 0) { peg$fail(peg$e13); }
+                          s3 = peg$FAILED;
                         }
-                        if (s2 !== peg$FAILED) {
-                          peg$savedPos = peg$currPos;
-                          s3 = peg$f47(s1);
-                          if (s3) {
-                            s3 = undefined;
-                          } else {
-                            s3 = peg$FAILED;
-                          }
-                          if (s3 !== peg$FAILED) {
-                            s4 = peg$parse_();
-                            if (s4 !== peg$FAILED) {
-                              s5 = peg$parseOr();
-                              if (s5 !== peg$FAILED) {
-                                if (input.charCodeAt(peg$currPos) === 41) {
-                                  s6 = peg$c10;
-                                  peg$currPos++;
-                                } else {
-                                  s6 = peg$FAILED;
-                                  if (peg$silentFails === 0) { peg$fail(peg$e14); }
-                                }
-                                if (s6 !== peg$FAILED) {
-                                  s7 = peg$parse_();
-                                  if (s7 !== peg$FAILED) {
-                                    peg$savedPos = s0;
-                                    s0 = peg$f48(s1, s5);
-                                  } else {
-                                    peg$currPos = s0;
-                                    s0 = peg$FAILED;
-                                  }
+                        if (s3 !== peg$FAILED) {
+                          s4 = peg$parse_();
+                          if (s4 !== peg$FAILED) {
+                            s5 = peg$parseOr();
+                            if (s5 !== peg$FAILED) {
+                              if (input.charCodeAt(peg$currPos) === 41) {
+                                s6 = peg$c10;
+                                peg$currPos++;
+                              } else {
+                                s6 = peg$FAILED;
+                                if (peg$silentFails === 0) { peg$fail(peg$e14); }
+                              }
+                              if (s6 !== peg$FAILED) {
+                                s7 = peg$parse_();
+                                if (s7 !== peg$FAILED) {
+                                  peg$savedPos = s0;
+                                  s0 = peg$f53(s1, s5);
                                 } else {
                                   peg$currPos = s0;
                                   s0 = peg$FAILED;
@@ -2770,39 +2857,42 @@ function peg$parse(input, options) {
                         peg$currPos = s0;
                         s0 = peg$FAILED;
                       }
+                    } else {
+                      peg$currPos = s0;
+                      s0 = peg$FAILED;
+                    }
+                    if (s0 === peg$FAILED) {
+                      s0 = peg$parseFor();
                       if (s0 === peg$FAILED) {
-                        s0 = peg$parseFor();
+                        s0 = peg$parseWith();
                         if (s0 === peg$FAILED) {
-                          s0 = peg$parseWith();
+                          s0 = peg$parsePath();
                           if (s0 === peg$FAILED) {
-                            s0 = peg$parsePath();
+                            s0 = peg$currPos;
+                            s1 = peg$parseTRUE();
+                            if (s1 !== peg$FAILED) {
+                              peg$savedPos = s0;
+                              s1 = peg$f54();
+                            }
+                            s0 = s1;
                             if (s0 === peg$FAILED) {
                               s0 = peg$currPos;
-                              s1 = peg$parseTRUE();
+                              s1 = peg$parseFALSE();
                               if (s1 !== peg$FAILED) {
                                 peg$savedPos = s0;
-                                s1 = peg$f49();
+                                s1 = peg$f55();
                               }
                               s0 = s1;
                               if (s0 === peg$FAILED) {
                                 s0 = peg$currPos;
-                                s1 = peg$parseFALSE();
+                                s1 = peg$parseENTRYPOINT();
                                 if (s1 !== peg$FAILED) {
                                   peg$savedPos = s0;
-                                  s1 = peg$f50();
+                                  s1 = peg$f56();
                                 }
                                 s0 = s1;
                                 if (s0 === peg$FAILED) {
-                                  s0 = peg$currPos;
-                                  s1 = peg$parseENTRYPOINT();
-                                  if (s1 !== peg$FAILED) {
-                                    peg$savedPos = s0;
-                                    s1 = peg$f51();
-                                  }
-                                  s0 = s1;
-                                  if (s0 === peg$FAILED) {
-                                    s0 = peg$parseRegex();
-                                  }
+                                  s0 = peg$parseRegex();
                                 }
                               }
                             }
@@ -2831,7 +2921,7 @@ function peg$parse(input, options) {
       s2 = peg$parseArithmetic();
       if (s2 !== peg$FAILED) {
         peg$savedPos = s0;
-        s0 = peg$f52(s2);
+        s0 = peg$f57(s2);
       } else {
         peg$currPos = s0;
         s0 = peg$FAILED;
@@ -2847,7 +2937,7 @@ function peg$parse(input, options) {
         s2 = peg$parseRange();
         if (s2 !== peg$FAILED) {
           peg$savedPos = s0;
-          s0 = peg$f53(s2);
+          s0 = peg$f58(s2);
         } else {
           peg$currPos = s0;
           s0 = peg$FAILED;
@@ -2874,7 +2964,7 @@ function peg$parse(input, options) {
     }
     if (s1 !== peg$FAILED) {
       peg$savedPos = peg$currPos;
-      s2 = peg$f54();
+      s2 = peg$f59();
       if (s2) {
         s2 = undefined;
       } else {
@@ -2908,7 +2998,7 @@ function peg$parse(input, options) {
                     s9 = peg$parse_();
                     if (s9 !== peg$FAILED) {
                       peg$savedPos = s0;
-                      s0 = peg$f55(s4, s7);
+                      s0 = peg$f60(s4, s7);
                     } else {
                       peg$currPos = s0;
                       s0 = peg$FAILED;
@@ -2962,7 +3052,7 @@ function peg$parse(input, options) {
     }
     if (s1 !== peg$FAILED) {
       peg$savedPos = s0;
-      s1 = peg$f56(s1);
+      s1 = peg$f61(s1);
     }
     s0 = s1;
 
@@ -3002,7 +3092,7 @@ function peg$parse(input, options) {
           s2 = null;
         }
         peg$savedPos = s0;
-        s0 = peg$f57(s1, s2);
+        s0 = peg$f62(s1, s2);
       } else {
         peg$currPos = s0;
         s0 = peg$FAILED;
@@ -3019,7 +3109,7 @@ function peg$parse(input, options) {
     s1 = peg$parseTHEM();
     if (s1 !== peg$FAILED) {
       peg$savedPos = s0;
-      s1 = peg$f58();
+      s1 = peg$f63();
     }
     s0 = s1;
     if (s0 === peg$FAILED) {
@@ -3033,7 +3123,7 @@ function peg$parse(input, options) {
       }
       if (s1 !== peg$FAILED) {
         peg$savedPos = peg$currPos;
-        s2 = peg$f59();
+        s2 = peg$f64();
         if (s2) {
           s2 = undefined;
         } else {
@@ -3111,7 +3201,7 @@ function peg$parse(input, options) {
                 s7 = peg$parse_();
                 if (s7 !== peg$FAILED) {
                   peg$savedPos = s0;
-                  s0 = peg$f60(s4, s5);
+                  s0 = peg$f65(s4, s5);
                 } else {
                   peg$currPos = s0;
                   s0 = peg$FAILED;
@@ -3184,7 +3274,7 @@ function peg$parse(input, options) {
         s4 = peg$parse_();
         if (s4 !== peg$FAILED) {
           peg$savedPos = s0;
-          s0 = peg$f61(s2);
+          s0 = peg$f66(s2);
         } else {
           peg$currPos = s0;
           s0 = peg$FAILED;
@@ -3229,7 +3319,7 @@ function peg$parse(input, options) {
             }
             if (s4 !== peg$FAILED) {
               peg$savedPos = s0;
-              s0 = peg$f62(s1);
+              s0 = peg$f67(s1);
             } else {
               peg$currPos = s0;
               s0 = peg$FAILED;
@@ -3286,7 +3376,7 @@ function peg$parse(input, options) {
               }
               if (s6 !== peg$FAILED) {
                 peg$savedPos = peg$currPos;
-                s7 = peg$f63(s2, s3);
+                s7 = peg$f68(s2, s3);
                 if (s7) {
                   s7 = undefined;
                 } else {
@@ -3308,7 +3398,7 @@ function peg$parse(input, options) {
                         s11 = peg$parse_();
                         if (s11 !== peg$FAILED) {
                           peg$savedPos = s0;
-                          s0 = peg$f64(s2, s3, s9);
+                          s0 = peg$f69(s2, s3, s9);
                         } else {
                           peg$currPos = s0;
                           s0 = peg$FAILED;
@@ -3366,7 +3456,7 @@ function peg$parse(input, options) {
       s2 = peg$parseSet();
       if (s2 !== peg$FAILED) {
         peg$savedPos = s0;
-        s0 = peg$f65(s2);
+        s0 = peg$f70(s2);
       } else {
         peg$currPos = s0;
         s0 = peg$FAILED;
@@ -3446,7 +3536,7 @@ function peg$parse(input, options) {
         s4 = peg$parseIterable();
         if (s4 !== peg$FAILED) {
           peg$savedPos = s0;
-          s0 = peg$f66(s1, s2, s4);
+          s0 = peg$f71(s1, s2, s4);
         } else {
           peg$currPos = s0;
           s0 = peg$FAILED;
@@ -3476,7 +3566,7 @@ function peg$parse(input, options) {
     }
     if (s1 !== peg$FAILED) {
       peg$savedPos = peg$currPos;
-      s2 = peg$f67();
+      s2 = peg$f72();
       if (s2) {
         s2 = undefined;
       } else {
@@ -3500,7 +3590,7 @@ function peg$parse(input, options) {
                 s7 = peg$parse_();
                 if (s7 !== peg$FAILED) {
                   peg$savedPos = s0;
-                  s0 = peg$f68(s4, s5);
+                  s0 = peg$f73(s4, s5);
                 } else {
                   peg$currPos = s0;
                   s0 = peg$FAILED;
@@ -3534,7 +3624,7 @@ function peg$parse(input, options) {
       s1 = peg$parsePath();
       if (s1 !== peg$FAILED) {
         peg$savedPos = s0;
-        s1 = peg$f69(s1);
+        s1 = peg$f74(s1);
       }
       s0 = s1;
     }
@@ -3559,7 +3649,7 @@ function peg$parse(input, options) {
         s3 = peg$parseOr();
         if (s3 !== peg$FAILED) {
           peg$savedPos = s0;
-          s0 = peg$f70(s3);
+          s0 = peg$f75(s3);
         } else {
           peg$currPos = s0;
           s0 = peg$FAILED;
@@ -3631,7 +3721,7 @@ function peg$parse(input, options) {
         }
       }
       peg$savedPos = s0;
-      s1 = peg$f71(s1);
+      s1 = peg$f76(s1);
       s0 = s1;
     }
 
@@ -3721,7 +3811,7 @@ function peg$parse(input, options) {
             }
             if (s6 !== peg$FAILED) {
               peg$savedPos = peg$currPos;
-              s7 = peg$f72(s2, s3);
+              s7 = peg$f77(s2, s3);
               if (s7) {
                 s7 = undefined;
               } else {
@@ -3743,7 +3833,7 @@ function peg$parse(input, options) {
                       s11 = peg$parse_();
                       if (s11 !== peg$FAILED) {
                         peg$savedPos = s0;
-                        s0 = peg$f73(s2, s3, s9);
+                        s0 = peg$f78(s2, s3, s9);
                       } else {
                         peg$currPos = s0;
                         s0 = peg$FAILED;
@@ -3824,7 +3914,7 @@ function peg$parse(input, options) {
             s5 = peg$parseOr();
             if (s5 !== peg$FAILED) {
               peg$savedPos = s0;
-              s0 = peg$f74(s1, s5);
+              s0 = peg$f79(s1, s5);
             } else {
               peg$currPos = s0;
               s0 = peg$FAILED;
@@ -3862,7 +3952,7 @@ function peg$parse(input, options) {
         s3 = peg$parseStep();
       }
       peg$savedPos = s0;
-      s0 = peg$f75(s1, s2);
+      s0 = peg$f80(s1, s2);
     } else {
       peg$currPos = s0;
       s0 = peg$FAILED;
@@ -3905,7 +3995,7 @@ function peg$parse(input, options) {
           s4 = peg$parseName();
           if (s4 !== peg$FAILED) {
             peg$savedPos = s0;
-            s0 = peg$f76(s4);
+            s0 = peg$f81(s4);
           } else {
             peg$currPos = s0;
             s0 = peg$FAILED;
@@ -3933,7 +4023,7 @@ function peg$parse(input, options) {
       }
       if (s1 !== peg$FAILED) {
         peg$savedPos = peg$currPos;
-        s2 = peg$f77();
+        s2 = peg$f82();
         if (s2) {
           s2 = undefined;
         } else {
@@ -3955,7 +4045,7 @@ function peg$parse(input, options) {
                 s6 = peg$parse_();
                 if (s6 !== peg$FAILED) {
                   peg$savedPos = s0;
-                  s0 = peg$f78(s4);
+                  s0 = peg$f83(s4);
                 } else {
                   peg$currPos = s0;
                   s0 = peg$FAILED;
@@ -3991,7 +4081,7 @@ function peg$parse(input, options) {
         }
         if (s1 !== peg$FAILED) {
           peg$savedPos = peg$currPos;
-          s2 = peg$f79();
+          s2 = peg$f84();
           if (s2) {
             s2 = undefined;
           } else {
@@ -4060,7 +4150,7 @@ function peg$parse(input, options) {
                   }
                 }
                 peg$savedPos = s4;
-                s4 = peg$f80(s5, s6);
+                s4 = peg$f85(s5, s6);
               } else {
                 peg$currPos = s4;
                 s4 = peg$FAILED;
@@ -4079,7 +4169,7 @@ function peg$parse(input, options) {
                 s6 = peg$parse_();
                 if (s6 !== peg$FAILED) {
                   peg$savedPos = s0;
-                  s0 = peg$f81(s4);
+                  s0 = peg$f86(s4);
                 } else {
                   peg$currPos = s0;
                   s0 = peg$FAILED;
@@ -4119,7 +4209,7 @@ function peg$parse(input, options) {
     }
     if (s1 !== peg$FAILED) {
       peg$savedPos = s0;
-      s1 = peg$f82();
+      s1 = peg$f87();
     }
     s0 = s1;
 
@@ -4132,7 +4222,7 @@ function peg$parse(input, options) {
     peg$silentFails++;
     s0 = peg$currPos;
     peg$savedPos = peg$currPos;
-    s1 = peg$f83();
+    s1 = peg$f88();
     if (s1) {
       s1 = undefined;
     } else {
@@ -4144,7 +4234,7 @@ function peg$parse(input, options) {
         s3 = peg$parse_();
         if (s3 !== peg$FAILED) {
           peg$savedPos = s0;
-          s0 = peg$f84(s2);
+          s0 = peg$f89(s2);
         } else {
           peg$currPos = s0;
           s0 = peg$FAILED;
@@ -4172,7 +4262,7 @@ function peg$parse(input, options) {
     peg$silentFails++;
     s0 = peg$currPos;
     peg$savedPos = peg$currPos;
-    s1 = peg$f85();
+    s1 = peg$f90();
     if (s1) {
       s1 = undefined;
     } else {
@@ -4184,7 +4274,7 @@ function peg$parse(input, options) {
         s3 = peg$parse_();
         if (s3 !== peg$FAILED) {
           peg$savedPos = s0;
-          s0 = peg$f86(s2);
+          s0 = peg$f91(s2);
         } else {
           peg$currPos = s0;
           s0 = peg$FAILED;
@@ -4233,7 +4323,7 @@ function peg$parse(input, options) {
     s2 = peg$parse_();
     if (s2 !== peg$FAILED) {
       peg$savedPos = s0;
-      s0 = peg$f87(s1);
+      s0 = peg$f92(s1);
     } else {
       peg$currPos = s0;
       s0 = peg$FAILED;
@@ -4248,7 +4338,7 @@ function peg$parse(input, options) {
     peg$silentFails++;
     s0 = peg$currPos;
     peg$savedPos = peg$currPos;
-    s1 = peg$f88();
+    s1 = peg$f93();
     if (s1) {
       s1 = undefined;
     } else {
@@ -4281,135 +4371,43 @@ function peg$parse(input, options) {
     return s0;
   }
 
+  function peg$parseNumber() {
+    let s0, s1, s2;
+
+    peg$silentFails++;
+    s0 = peg$currPos;
+    peg$savedPos = peg$currPos;
+    s1 = peg$f94();
+    if (s1) {
+      s1 = undefined;
+    } else {
+      s1 = peg$FAILED;
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$parseFloat();
+      if (s2 === peg$FAILED) {
+        s2 = peg$parseInteger();
+      }
+      if (s2 !== peg$FAILED) {
+        s0 = s2;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+    peg$silentFails--;
+    if (s0 === peg$FAILED) {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e40); }
+    }
+
+    return s0;
+  }
+
   function peg$parseFloat() {
-    let s0, s1, s2, s3;
-
-    peg$silentFails++;
-    s0 = peg$currPos;
-    peg$savedPos = peg$currPos;
-    s1 = peg$f89();
-    if (s1) {
-      s1 = undefined;
-    } else {
-      s1 = peg$FAILED;
-    }
-    if (s1 !== peg$FAILED) {
-      s2 = peg$parseTaken();
-      if (s2 !== peg$FAILED) {
-        s3 = peg$parse_();
-        if (s3 !== peg$FAILED) {
-          peg$savedPos = s0;
-          s0 = peg$f90(s2);
-        } else {
-          peg$currPos = s0;
-          s0 = peg$FAILED;
-        }
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
-    peg$silentFails--;
-    if (s0 === peg$FAILED) {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e40); }
-    }
-
-    return s0;
-  }
-
-  function peg$parseInteger() {
-    let s0, s1, s2, s3, s4;
-
-    peg$silentFails++;
-    s0 = peg$currPos;
-    peg$savedPos = peg$currPos;
-    s1 = peg$f91();
-    if (s1) {
-      s1 = undefined;
-    } else {
-      s1 = peg$FAILED;
-    }
-    if (s1 !== peg$FAILED) {
-      s2 = peg$parseTaken();
-      if (s2 !== peg$FAILED) {
-        s3 = peg$parse_();
-        if (s3 !== peg$FAILED) {
-          peg$savedPos = s0;
-          s0 = peg$f92(s2);
-        } else {
-          peg$currPos = s0;
-          s0 = peg$FAILED;
-        }
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
-    if (s0 === peg$FAILED) {
-      s0 = peg$currPos;
-      peg$savedPos = peg$currPos;
-      s1 = peg$f93();
-      if (s1) {
-        s1 = undefined;
-      } else {
-        s1 = peg$FAILED;
-      }
-      if (s1 !== peg$FAILED) {
-        s2 = peg$parseTaken();
-        if (s2 !== peg$FAILED) {
-          if (input.substr(peg$currPos, 2) === peg$c25) {
-            s3 = peg$c25;
-            peg$currPos += 2;
-          } else {
-            s3 = peg$FAILED;
-            if (peg$silentFails === 0) { peg$fail(peg$e41); }
-          }
-          if (s3 === peg$FAILED) {
-            if (input.substr(peg$currPos, 2) === peg$c26) {
-              s3 = peg$c26;
-              peg$currPos += 2;
-            } else {
-              s3 = peg$FAILED;
-              if (peg$silentFails === 0) { peg$fail(peg$e42); }
-            }
-          }
-          if (s3 === peg$FAILED) {
-            s3 = null;
-          }
-          s4 = peg$parse_();
-          if (s4 !== peg$FAILED) {
-            peg$savedPos = s0;
-            s0 = peg$f94(s2, s3);
-          } else {
-            peg$currPos = s0;
-            s0 = peg$FAILED;
-          }
-        } else {
-          peg$currPos = s0;
-          s0 = peg$FAILED;
-        }
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-    }
-    peg$silentFails--;
-    if (s0 === peg$FAILED) {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e40); }
-    }
-
-    return s0;
-  }
-
-  function peg$parseDigits() {
     let s0, s1, s2, s3;
 
     peg$silentFails++;
@@ -4449,8 +4447,8 @@ function peg$parse(input, options) {
     return s0;
   }
 
-  function peg$parseText() {
-    let s0, s1, s2, s3, s4, s5, s6, s7, s8;
+  function peg$parseInteger() {
+    let s0, s1, s2, s3, s4;
 
     peg$silentFails++;
     s0 = peg$currPos;
@@ -4468,6 +4466,134 @@ function peg$parse(input, options) {
         if (s3 !== peg$FAILED) {
           peg$savedPos = s0;
           s0 = peg$f98(s2);
+        } else {
+          peg$currPos = s0;
+          s0 = peg$FAILED;
+        }
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+    if (s0 === peg$FAILED) {
+      s0 = peg$currPos;
+      peg$savedPos = peg$currPos;
+      s1 = peg$f99();
+      if (s1) {
+        s1 = undefined;
+      } else {
+        s1 = peg$FAILED;
+      }
+      if (s1 !== peg$FAILED) {
+        s2 = peg$parseTaken();
+        if (s2 !== peg$FAILED) {
+          if (input.substr(peg$currPos, 2) === peg$c25) {
+            s3 = peg$c25;
+            peg$currPos += 2;
+          } else {
+            s3 = peg$FAILED;
+            if (peg$silentFails === 0) { peg$fail(peg$e41); }
+          }
+          if (s3 === peg$FAILED) {
+            if (input.substr(peg$currPos, 2) === peg$c26) {
+              s3 = peg$c26;
+              peg$currPos += 2;
+            } else {
+              s3 = peg$FAILED;
+              if (peg$silentFails === 0) { peg$fail(peg$e42); }
+            }
+          }
+          if (s3 === peg$FAILED) {
+            s3 = null;
+          }
+          s4 = peg$parse_();
+          if (s4 !== peg$FAILED) {
+            peg$savedPos = s0;
+            s0 = peg$f100(s2, s3);
+          } else {
+            peg$currPos = s0;
+            s0 = peg$FAILED;
+          }
+        } else {
+          peg$currPos = s0;
+          s0 = peg$FAILED;
+        }
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    }
+    peg$silentFails--;
+    if (s0 === peg$FAILED) {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e40); }
+    }
+
+    return s0;
+  }
+
+  function peg$parseDigits() {
+    let s0, s1, s2, s3;
+
+    peg$silentFails++;
+    s0 = peg$currPos;
+    peg$savedPos = peg$currPos;
+    s1 = peg$f101();
+    if (s1) {
+      s1 = undefined;
+    } else {
+      s1 = peg$FAILED;
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$parseTaken();
+      if (s2 !== peg$FAILED) {
+        s3 = peg$parse_();
+        if (s3 !== peg$FAILED) {
+          peg$savedPos = s0;
+          s0 = peg$f102(s2);
+        } else {
+          peg$currPos = s0;
+          s0 = peg$FAILED;
+        }
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+    peg$silentFails--;
+    if (s0 === peg$FAILED) {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e40); }
+    }
+
+    return s0;
+  }
+
+  function peg$parseText() {
+    let s0, s1, s2, s3, s4, s5, s6, s7, s8;
+
+    peg$silentFails++;
+    s0 = peg$currPos;
+    peg$savedPos = peg$currPos;
+    s1 = peg$f103();
+    if (s1) {
+      s1 = undefined;
+    } else {
+      s1 = peg$FAILED;
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$parseTaken();
+      if (s2 !== peg$FAILED) {
+        s3 = peg$parse_();
+        if (s3 !== peg$FAILED) {
+          peg$savedPos = s0;
+          s0 = peg$f104(s2);
         } else {
           peg$currPos = s0;
           s0 = peg$FAILED;
@@ -4693,7 +4819,7 @@ function peg$parse(input, options) {
         s2 = null;
       }
       peg$savedPos = s0;
-      s0 = peg$f99();
+      s0 = peg$f105();
     } else {
       peg$currPos = s0;
       s0 = peg$FAILED;
@@ -4702,7 +4828,7 @@ function peg$parse(input, options) {
       s0 = peg$currPos;
       s1 = '';
       peg$savedPos = s0;
-      s1 = peg$f100();
+      s1 = peg$f106();
       s0 = s1;
     }
 
@@ -4715,7 +4841,7 @@ function peg$parse(input, options) {
     peg$silentFails++;
     s0 = peg$currPos;
     peg$savedPos = peg$currPos;
-    s1 = peg$f101();
+    s1 = peg$f107();
     if (s1) {
       s1 = undefined;
     } else {
@@ -4747,7 +4873,7 @@ function peg$parse(input, options) {
         s4 = peg$parse_();
         if (s4 !== peg$FAILED) {
           peg$savedPos = s0;
-          s0 = peg$f102(s2, s3);
+          s0 = peg$f108(s2, s3);
         } else {
           peg$currPos = s0;
           s0 = peg$FAILED;
@@ -4832,7 +4958,7 @@ function peg$parse(input, options) {
     s0 = peg$currPos;
     s1 = '';
     peg$savedPos = s0;
-    s1 = peg$f103();
+    s1 = peg$f109();
     s0 = s1;
 
     return s0;
@@ -4857,7 +4983,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     peg$savedPos = peg$currPos;
-    s0 = peg$f104();
+    s0 = peg$f110();
     if (s0) {
       s0 = undefined;
     } else {
@@ -6049,9 +6175,11 @@ function peg$parse(input, options) {
   }
 
 
-  const at = () => ({ start: offset(), end: peg$currPos })
-  // What the last token took.
+  const end = () => peg$currPos
+  // What the last token took, the second part of it, and where it ended.
   let taken = ''
+  let also = ''
+  let takenEnd = 0
   // Tokens are taken by regular expressions: ten times as fast as one character after the other.
   const take = pattern => {
     pattern.lastIndex = peg$currPos
@@ -6059,8 +6187,14 @@ function peg$parse(input, options) {
     if (match === null) return false
     // The last character is left to `Taken`: Peggy wants to see that a repetition gets on.
     peg$currPos = pattern.lastIndex - 1
+    takenEnd = pattern.lastIndex
     taken = match[1] ?? match[0]
+    also = match[2]
     return true
+  }
+  const isDigit = () => {
+    const code = input.charCodeAt(peg$currPos)
+    return code >= 48 && code <= 57
   }
   const skip = pattern => {
     pattern.lastIndex = peg$currPos
