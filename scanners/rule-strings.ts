@@ -45,6 +45,8 @@ interface Group {
   readonly rows: RowTable
   readonly finder: CandidateFinder
   readonly longest: number
+  /** The parts whose rows they are. */
+  readonly parts: readonly number[]
   /** Nothing of it stands in the midst of zeros. */
   readonly quiet: boolean
 }
@@ -56,6 +58,7 @@ export class RuleStringScanner implements Scanner {
   readonly #words: readonly { readonly finder: WordFinder; readonly found: RowFound }[]
   readonly #groups: readonly Group[]
   readonly #others: PatternScanner | undefined
+  readonly #otherParts: readonly number[]
   readonly #verifiers = new Map<number, Verifier>()
   /** Parts that take too long to verify; told once. */
   readonly #givenUp = new Set<number>()
@@ -77,8 +80,9 @@ export class RuleStringScanner implements Scanner {
     }))
     this.#groups = tables.groups.map(({ rows, longest, database }) => {
       const finder = openDatabase(database, longest)
-      return { rows, longest, finder, quiet: isQuietInZeros(finder, longest) }
+      return { rows, longest, parts: distinct(rows.part), finder, quiet: isQuietInZeros(finder, longest) }
     })
+    this.#otherParts = distinct(tables.others.rows.part)
     this.#others = tables.others.nodes.length === 0 ? undefined : embedded(tables)
     const greedy = (part: number): boolean => ((tables.flags[part] as number) & GREEDY) !== 0
     this.#pending = new PendingMatches(tables.flags.length, greedy)
@@ -93,10 +97,11 @@ export class RuleStringScanner implements Scanner {
     this.#start = window.ownedStart
     this.#end = window.ownedEnd
     this.#scanWords(pieces)
-    for (const group of this.#groups) this.#scanGroup(group, pieces)
+    for (const group of this.#groups) if (!group.parts.every(this.#isFull)) this.#scanGroup(group, pieces)
     // places to be verified may lie behind the owned part
     const ownedStart = this.watcher === undefined ? window.ownedStart : 0
-    this.#others?.scan({ ...window, ownedStart, ownedEnd: window.bytes.length }, this.#otherSink)
+    if (!this.#otherParts.every(this.#isFull))
+      this.#others?.scan({ ...window, ownedStart, ownedEnd: window.bytes.length }, this.#otherSink)
     this.#pending.flush(sink)
     this.#hay = NOTHING
     this.#sink = undefined
@@ -167,10 +172,14 @@ export class RuleStringScanner implements Scanner {
     }
   }
 
+  /** With a watcher other windows count as well, in no order that is known here. */
+  readonly #isFull = (part: number): boolean =>
+    this.watcher === undefined && this.#sink?.isFull?.(part) === true
+
   /** A row that ends before `end` was found: `at` is the place to be verified, unless the row was the `whole`. */
   #candidate(part: number, sub: number, at: number, end: number, whole: boolean): void {
     const { watcher } = this
-    if (watcher !== undefined && !watcher.meets(part, sub, at, end - 1)) return
+    if (watcher === undefined ? this.#isFull(part) : !watcher.meets(part, sub, at, end - 1)) return
     const flags = this.#tables.flags[part] as number
     if ((flags & FIXED) !== 0) {
       if (at >= this.#start && at < this.#end && watcher?.decides(part, at) !== false)
@@ -213,6 +222,10 @@ export class RuleStringScanner implements Scanner {
     for (const { finder } of this.#groups) finder[Symbol.dispose]()
     this.#others?.[Symbol.dispose]()
   }
+}
+
+function distinct(parts: Iterable<number>): number[] {
+  return [...new Set(parts)]
 }
 
 /** Fixed parts that one row of one group finds: each place comes up once. */

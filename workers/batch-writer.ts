@@ -23,6 +23,8 @@ export interface WriterOptions {
   readonly memory: PhysicalMemory
   readonly contextBytes: number
   readonly post: PostBatch
+  /** As in `WorkerContext`. */
+  readonly fullParts?: Uint8Array
 }
 
 export class BatchWriter implements MatchSink, CrossingSink {
@@ -40,6 +42,10 @@ export class BatchWriter implements MatchSink, CrossingSink {
   #dropped = new Set<number>()
   /** Matches of each part of a rule's string so far. */
   readonly #told = new Map<number, number>()
+  /** Parts of which blocks before this one have told enough; those of which this one has. */
+  readonly #full = new Set<number>()
+  readonly #filled: number[] = []
+  readonly #fullEverywhere: Uint8Array | undefined
   #gaps: Gap[] = []
   #scanned = 0
   #used = 0
@@ -54,6 +60,7 @@ export class BatchWriter implements MatchSink, CrossingSink {
     this.#control = control
     this.#contextBytes = scan.contextBytes
     this.#post = scan.post
+    this.#fullEverywhere = scan.fullParts
     const { memory } = scan
     this.#hurry = isLeased(memory) ? () => memory.wanted : () => false
     this.#resumeAt = task.start
@@ -68,6 +75,7 @@ export class BatchWriter implements MatchSink, CrossingSink {
   /** The block is whole: it and everything below `next` is told. */
   blockDone(scannedBytes: number, next: number): void {
     this.#scanned += scannedBytes
+    for (const part of this.#filled.splice(0)) this.#full.add(part)
     this.#resumeAt = next
     this.#inBlock = 0
     const counts = [this.#columns, this.#strings, this.#crossings].map(columns => columns?.count ?? 0)
@@ -103,6 +111,7 @@ export class BatchWriter implements MatchSink, CrossingSink {
       return
     }
     this.#told.set(part, told + 1)
+    if (told === MAX_STRING_MATCHES) this.#filled.push(part)
     this.#strings ??= newStrings(MAX_MATCHES)
     const strings = this.#strings
     const at = strings.count++
@@ -110,6 +119,10 @@ export class BatchWriter implements MatchSink, CrossingSink {
     strings.gpa[at] = (this.#window as ScanWindow).gpa + offset
     strings.length[at] = length
     if (strings.count === MAX_MATCHES) this.flush(false)
+  }
+
+  isFull(part: number): boolean {
+    return this.#full.has(part) || this.#fullEverywhere?.[part] === 1
   }
 
   crossing(part: number, address: number, length: number, order: number): void {

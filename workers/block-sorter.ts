@@ -21,6 +21,10 @@ export class BlockSorter implements MatchSink {
     this.#sink.stringMatch(part, offset, length)
   }
 
+  isFull(part: number): boolean {
+    return this.#sink.isFull?.(part) === true
+  }
+
   /** Hands the block's matches on: by address, then in the order in which they were found. */
   flush(): void {
     const order = Uint32Array.from(this.#offset.keys())

@@ -33,6 +33,7 @@ function open(context: WorkerContext): (PartitionScanner | VirtualScanner) & Dis
     lookAheadBytes,
     contextBytes,
     sort: context.sort,
+    ...(context.fullParts && { fullParts: context.fullParts }),
     skipZeros: zerosAreQuiet(scanners, lookBehindBytes, lookAheadBytes),
     ...(fault === undefined ? {} : { fault }),
     post,

@@ -286,6 +286,7 @@ export class ScanSession {
       blockBytes: shape.blockBytes,
       contextBytes,
       sort,
+      ...(this.#ruleSide?.fullParts && { fullParts: this.#ruleSide.fullParts }),
       ...(fault === undefined ? {} : { fault }),
       ...(this.#spaces?.virtual && { virtual: this.#spaces.virtual.context }),
     }

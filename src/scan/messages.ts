@@ -22,6 +22,8 @@ export interface WorkerContext {
   readonly contextBytes: number
   /** Matches come in ascending order within a partition. */
   readonly sort: boolean
+  /** By part of the rules' strings: 1 once enough matches lie before every partition that is not done. Set while the scan goes on. */
+  readonly fullParts?: Uint8Array
   /** Makes the worker misbehave at a place of the test's choice. */
   readonly fault?: Fault
   /** A virtual space is scanned. */

@@ -32,6 +32,8 @@ export interface MatchSink {
   match(pattern: number, offset: number, length: number): void
   /** `part` is an index into `StringTables`. */
   stringMatch(part: number, offset: number, length: number): void
+  /** Whether so many matches of a part lie before the window that none in it is kept: it need not be looked for. */
+  isFull?(part: number): boolean
 }
 
 /** Finds matches in windows. One instance a thread, reused for every block. */

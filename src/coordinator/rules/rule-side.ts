@@ -13,6 +13,7 @@ import type { RuleHit } from '../../scan/scanner.js'
 import type { RulePlan } from '../../space/rule-plan.js'
 import type { Target } from '../target.js'
 import { ForeignRules, MAX_REGIONS } from './foreign.js'
+import { FullParts } from './full-parts.js'
 import { cutAt, LostRanges } from './lost-ranges.js'
 import { imageSpace, type RuleMemory } from './rule-memory.js'
 import { SpaceMatches } from './space-matches.js'
@@ -70,12 +71,19 @@ export class RuleSide {
   readonly #gathered: Gathered
   #spaces: SpaceMatches | undefined
   readonly #lost = new LostRanges()
+  readonly #full: FullParts
 
   constructor(target: Target, folded: boolean, rules: SearchedRules, contextBytes: number) {
     this.#rules = rules
     this.#contextBytes = contextBytes
     this.#gathered = new Gathered(rules.tables)
+    this.#full = new FullParts(rules.tables.flags.length)
     this.#image = () => imageSpace(target.memory, folded ? target.memory.runs : target.runs, folded)
+  }
+
+  /** What workers need not look for any more, as it becomes known; undefined where spaces are laid out. */
+  get fullParts(): Uint8Array | undefined {
+    return this.#spaces === undefined ? this.#full.flags : undefined
   }
 
   /** Evaluates in laid-out spaces, each by itself, in place of the image. `memory` is this thread's. */
@@ -107,8 +115,12 @@ export class RuleSide {
     const { strings, dropped = [], gaps } = batch
     for (const part of dropped) this.#limited.add(this.#rules.tables.string[part] as number)
     this.#lost.add(gaps)
-    if (this.#spaces !== undefined) this.#spaces.add(batch)
-    else if (strings !== undefined) {
+    if (this.#spaces !== undefined) {
+      this.#spaces.add(batch)
+      return
+    }
+    this.#full.add(batch)
+    if (strings !== undefined) {
       const { count, part, gpa, length } = strings
       for (let i = 0; i < count; i++)
         this.#gathered.add(part[i] as number, gpa[i] as number, length[i] as number)
