@@ -14,6 +14,7 @@ import { addSpaceOptions, namesSymbol, type SpaceOptions, spaceOf, virtualAddres
 import { hexBytes, line } from './scan-json.js'
 import { openOptions } from './targets.js'
 import { tell } from './tell.js'
+import { plural } from './units.js'
 
 interface WriteOptions extends GuestOptions, SpaceOptions {
   readonly hex: string
@@ -95,7 +96,8 @@ async function outcome(
     await output.write(
       line({ address: hex(address), length: bytes.length, verified: same, data: hexBytes(there) }),
     )
-  else if (same) await output.write(`${bytes.length} bytes written at ${hex(address)}, and read back\n`)
+  else if (same)
+    await output.write(`${plural(bytes.length, 'byte')} written at ${hex(address)}, and read back\n`)
   await output.end()
   if (same) return EXIT.done
   tell(
