@@ -6,6 +6,7 @@ import { type Found, standsAlone, Verifier } from '../src/rules/search/verifier.
 export class PlaceVerifier {
   readonly #tables: StringTables
   readonly #verifiers = new Map<number, Verifier>()
+  #places = 0
 
   constructor(tables: StringTables) {
     this.#tables = tables
@@ -13,12 +14,13 @@ export class PlaceVerifier {
 
   /** A part that takes too long to verify is given up. */
   isExhausted(part: number): boolean {
-    return this.#verifiers.get(part)?.exhausted === true
+    return this.#verifiers.get(part)?.isExhausted(this.#places) === true
   }
 
   /** Tells every match that `sub` of `part` finds from `at`, which may lie outside of what there is. */
   verify(hay: Haystack, part: number, sub: number, at: number, found: Found): void {
     if (at < hay.low || at > hay.high) return
+    this.#places++
     if (((this.#tables.flags[part] as number) & FIXED) !== 0) this.#fixed(hay, part, sub, at, found)
     else this.#verifierOf(part).verify(hay, sub, at, found)
   }

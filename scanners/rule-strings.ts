@@ -67,6 +67,8 @@ export class RuleStringScanner implements Scanner {
   readonly #simple: Uint8Array
   #sink: MatchSink | undefined
   #hay: Haystack = NOTHING
+  /** Bytes of all windows so far. */
+  #searched = 0
   /** What starts in the window is told from here on, and below. */
   #start = 0
   #end = 0
@@ -96,6 +98,7 @@ export class RuleStringScanner implements Scanner {
     const pieces = dataPieces(window)
     this.#start = window.ownedStart
     this.#end = window.ownedEnd
+    this.#searched += window.ownedEnd - window.ownedStart
     this.#scanWords(pieces)
     for (const group of this.#groups) if (!group.parts.every(this.#isFull)) this.#scanGroup(group, pieces)
     // places to be verified may lie behind the owned part
@@ -198,7 +201,7 @@ export class RuleStringScanner implements Scanner {
       if (start >= this.#start && start < this.#end && watcher?.decides(part, start) !== false)
         this.#pending.push(part, start, length, order)
     })
-    if (!verifier.exhausted) return
+    if (!verifier.isExhausted(this.#searched)) return
     this.#givenUp.add(part)
     this.#sink?.stringMatch(part, this.#start, GIVEN_UP)
   }

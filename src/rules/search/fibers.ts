@@ -93,9 +93,9 @@ export class FiberMachine {
 
   /**
    * Tells the length of every match before `at`; forward, of those from `at` on that are preferred, ever more so: the last one counts.
-   * `size`: bytes a character.
+   * `size`: bytes a character. Returns how many bytes it went.
    */
-  run(hay: Haystack, at: number, size: number, arrived: Arrived): void {
+  run(hay: Haystack, at: number, size: number, arrived: Arrived): number {
     const { bytes } = hay
     const backward = this.#backward
     const room = backward ? at - hay.low : hay.high - at
@@ -115,10 +115,10 @@ export class FiberMachine {
       let target = next[symbol] as number
       if (target === UNKNOWN) {
         target = this.#extend(state, symbol)
-        if (this.work > MAX_WORK) return
+        if (this.work > MAX_WORK) return length
       }
       if (arrives[symbol] === 1) arrived(length)
-      if (target === DEAD) return
+      if (target === DEAD) return length
       state = target
       position += step
     }

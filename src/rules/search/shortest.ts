@@ -27,23 +27,25 @@ export class RowMachine {
     this.#backward = backward
   }
 
-  /** Tells the length of every match before `at`; forward, of the shortest one from `at` on. */
-  run(hay: Haystack, at: number, arrived: Arrived): void {
+  /** Tells the length of every match before `at`; forward, of the shortest one from `at` on. Returns how many positions it went. */
+  run(hay: Haystack, at: number, arrived: Arrived): number {
     const { bytes } = hay
     const most = Math.min(SCAN_LIMIT, this.#backward ? at - hay.low : hay.high - at)
     const head = this.#head
-    if (head.length > most) return
+    if (head.length > most) return 0
     const step = this.#backward ? -1 : 1
     let position = this.#backward ? at - 1 : at
     for (let i = 0; i < head.length; i++) {
-      if ((head[i] as Members)[bytes[position] as number] === 0) return
+      if ((head[i] as Members)[bytes[position] as number] === 0) return i
       position += step
     }
-    if (this.#rest.length === 0) arrived(head.length)
-    else this.#runRest(bytes, at, head.length, most, arrived)
+    if (this.#rest.length > 0) return this.#runRest(bytes, at, head.length, most, arrived)
+    arrived(head.length)
+    return head.length
   }
 
-  #runRest(bytes: Uint8Array, at: number, from: number, most: number, arrived: Arrived): void {
+  #runRest(bytes: Uint8Array, at: number, from: number, most: number, arrived: Arrived): number {
+    let went = from
     let lengths: readonly number[] = [from]
     const origin = this.#backward ? at - 1 : at
     const step = this.#backward ? -1 : 1
@@ -54,10 +56,12 @@ export class RowMachine {
           if (length < most && each[bytes[origin + step * length] as number] === 1) after.push(length + 1)
         lengths = after
       } else lengths = jumped(lengths, each.min, each.max, most)
-      if (lengths.length === 0) return
+      went += lengths.length
+      if (lengths.length === 0) return went
     }
     if (!this.#backward) arrived(lengths[0] as number)
     else for (const length of lengths) arrived(length)
+    return went
   }
 }
 

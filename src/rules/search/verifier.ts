@@ -8,7 +8,7 @@ import type { TreeNode } from './tree.js'
 
 interface Machine {
   readonly work: number
-  run(hay: Haystack, at: number, size: number, arrived: (length: number) => void): void
+  run(hay: Haystack, at: number, size: number, arrived: (length: number) => void): number
 }
 
 /** `order`: matches of one string at one place are ranked by it. */
@@ -19,12 +19,17 @@ const MAX_RANKED = 1 << 16
 /** How much an order grows from one byte to the next. */
 export const ORDER_PER_BYTE = (MAX_ATOM_BYTES + 1) * MAX_RANKED
 
+/** Bytes that may be gone to verify a part: some twenty seconds in one thread, and as many more for each byte that is searched. */
+const MAX_WENT = 2 ** 31
+const WENT_A_BYTE = 256
+
 /** The code of one part. */
 export class Verifier {
   readonly atoms: readonly Atom[]
   readonly #part: Extract<Part, { kind: 'code' }>
   readonly #forward: Machine[] = []
   readonly #backward: Machine[] = []
+  #went = 0
 
   constructor(part: Extract<Part, { kind: 'code' }>) {
     this.#part = part
@@ -54,8 +59,9 @@ export class Verifier {
     }
   }
 
-  /** It takes too long, as an expression can that is made for it. */
-  get exhausted(): boolean {
+  /** Whether it takes too long, as an expression can that is made for it. `searched`: bytes of memory; `most` is for tests to lower. */
+  isExhausted(searched: number, most = MAX_WENT): boolean {
+    if (this.#went > most + searched * WENT_A_BYTE) return true
     for (const { work } of this.#forward) if (work > MAX_WORK) return true
     for (const { work } of this.#backward) if (work > MAX_WORK) return true
     return false
@@ -79,15 +85,17 @@ export class Verifier {
       if (!fullword || standsAlone(hay, start, length, size === 2)) found(start, length, order)
     }
     const backward = this.#backward[atom]
-    if (backward !== undefined) backward.run(hay, at, size, tell)
+    if (backward !== undefined) this.#went += backward.run(hay, at, size, tell)
     else if (forward > 0) tell(0)
   }
 
   #lengthFrom(hay: Haystack, atom: number, at: number, size: number): number {
     let length = -1
-    this.#forward[atom]?.run(hay, at, size, found => {
-      length = found
-    })
+    const machine = this.#forward[atom]
+    if (machine !== undefined)
+      this.#went += machine.run(hay, at, size, found => {
+        length = found
+      })
     return length
   }
 }
