@@ -5,6 +5,7 @@ import { walkHandles } from './handle-table.js'
 import type { WindowsKernel } from './kernel.js'
 import { ObjectReader } from './objects.js'
 import { PROCESS } from './process-structs.js'
+import { TextBudget } from './strings.js'
 
 /** A handle, and what it leads to. */
 export interface WindowsHandle {
@@ -35,10 +36,13 @@ export function windowsHandles(kernel: WindowsKernel, process: bigint): Listing<
     return { items: [], problems: known ? [] : problems.list }
   }
   const items: WindowsHandle[] = []
+  const texts = new TextBudget(problems, 'handles')
   for (const { handle, address, access } of walkHandles(kernel, reader, table, 'handles', problems)) {
     const type = objects.typeName(address)
     const body = objects.bodyOf(address)
-    const name = type === 'Process' ? processName(reader, body) : objects.name(address, type)
+    const name = texts.take(() =>
+      type === 'Process' ? processName(reader, body) : objects.name(address, type),
+    )
     items.push({
       handle,
       ...(type !== undefined && { type }),

@@ -4,7 +4,7 @@ import { structSpec } from '../struct/layout.js'
 import { StructReader } from '../struct/reader.js'
 import type { WindowsKernel } from './kernel.js'
 import { PROCESS } from './process-structs.js'
-import { unicodeAt } from './strings.js'
+import { TextBudget, unicodeAt } from './strings.js'
 import { pagesOf, VAD, type VadRecord, walkVads } from './vads.js'
 
 const MMVAD = structSpec('_MMVAD', { subsection: 'Subsection', controlArea: 'ControlArea' })
@@ -59,8 +59,9 @@ export function windowsMaps(kernel: WindowsKernel, process: bigint): Listing<Win
   const problems = new Problems()
   const reader = new StructReader(kernel)
   const items: WindowsMapping[] = []
+  const texts = new TextBudget(problems, 'VADs')
   for (const record of vadsOf(reader, process, problems)) {
-    const mapping = describe(kernel, reader, record)
+    const mapping = describe(kernel, reader, record, texts)
     if (mapping !== undefined) items.push(mapping)
   }
   return {
@@ -87,11 +88,12 @@ function describe(
   kernel: WindowsKernel,
   reader: StructReader,
   record: VadRecord,
+  texts: TextBudget,
 ): WindowsMapping | undefined {
   const pages = pagesOf(record)
   if (pages === undefined) return undefined
   const isPrivate = record.number('privateMemory')
-  const path = isPrivate === 1 ? undefined : filePath(kernel, reader, record.address)
+  const path = isPrivate === 1 ? undefined : texts.take(() => filePath(kernel, reader, record.address))
   const isImage = record.number('type') === IMAGE_MAP || record.number('imageMap') === 1
   const kind = isImage
     ? 'image'

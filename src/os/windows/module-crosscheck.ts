@@ -13,7 +13,7 @@ import { type WindowsModule, windowsModules } from './modules.js'
 import { readCodeView } from './pe/code-view.js'
 import { readExports } from './pe/exports.js'
 import type { PeImage } from './pe/image.js'
-import { unicodeOf } from './strings.js'
+import { TextBudget, unicodeOf } from './strings.js'
 
 /** Where a module was seen. */
 export interface WindowsModuleSources {
@@ -106,12 +106,14 @@ class Finder {
   readonly #reader: StructReader
   readonly #space: AddressSpace
   readonly #wide: boolean
+  readonly #texts: TextBudget
 
   constructor(kernel: WindowsKernel, memory: PhysicalMemory, space: AddressSpace, problems: Problems) {
     this.#kernel = kernel
     this.#reader = new StructReader(kernel)
     this.#space = space
     this.#wide = kernel.memory.pointerBytes === 8
+    this.#texts = new TextBudget(problems, 'module scan')
     const carved = carveModules(memory, kernel.memory.pointerBytes)
     if (carved.cut) problems.add('cut', 'module scan: more was found than is looked at')
     this.entries = byBase(carved.entries, each => this.#entry(each))
@@ -125,7 +127,9 @@ class Finder {
 
   /** A UNICODE_STRING in `bytes`. */
   #text(bytes: Buffer, at: number): string | undefined {
-    return unicodeOf(this.#kernel.memory, bytes.subarray(at, at + (this.#wide ? 16 : 8)))
+    return this.#texts.take(() =>
+      unicodeOf(this.#kernel.memory, bytes.subarray(at, at + (this.#wide ? 16 : 8))),
+    )
   }
 
   #isBase(base: bigint, size: number): boolean {

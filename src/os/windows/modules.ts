@@ -4,7 +4,7 @@ import { structSpec } from '../struct/layout.js'
 import { StructReader } from '../struct/reader.js'
 import { walkList } from '../walk/list.js'
 import type { WindowsKernel } from './kernel.js'
-import { unicodeOf } from './strings.js'
+import { TextBudget, unicodeOf } from './strings.js'
 
 const MODULE = structSpec('_LDR_DATA_TABLE_ENTRY', {
   links: 'InLoadOrderLinks',
@@ -38,6 +38,7 @@ export function windowsModules(kernel: WindowsKernel): Listing<WindowsModule> {
     return { items: [], problems: problems.list }
   }
   const items: WindowsModule[] = []
+  const texts = new TextBudget(problems, 'module list')
   const nodes = walkList(reader, head.address, problems, { what: 'module list', max: MAX_MODULES })
   for (const address of nodes) {
     const entry = reader.record(MODULE, address)
@@ -48,7 +49,7 @@ export function windowsModules(kernel: WindowsKernel): Listing<WindowsModule> {
     }
     const text = (name: 'name' | 'path') => {
       const head = entry.bytes(name)
-      return (head === undefined ? undefined : unicodeOf(kernel.memory, head)) ?? ''
+      return (head === undefined ? undefined : texts.take(() => unicodeOf(kernel.memory, head))) ?? ''
     }
     const entryPoint = entry.link('entry')
     items.push({

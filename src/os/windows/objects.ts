@@ -20,7 +20,7 @@ const FILE = structSpec('_FILE_OBJECT', { name: 'FileName' })
 /** Bytes of the optional headers in the order in which they stand in front: creator, name (_OBJECT_HEADER_CREATOR_INFO, ...). */
 const CREATOR_INFO_BIT = 1
 const NAME_INFO_BIT = 2
-const MAX_NAME_CHARS = 1024
+const MAX_NAME_BYTES = 2048
 
 /** Tells what objects are. */
 export class ObjectReader {
@@ -68,11 +68,15 @@ export class ObjectReader {
     if (type === 'File') {
       const file = this.#reader.record(FILE, this.bodyOf(header))
       const address = file?.addressOf('name')
-      return address === undefined ? undefined : cut(unicodeAt(this.#kernel.memory, address))
+      return address === undefined ? undefined : this.#text(address)
     }
     const info = this.#nameInfo(header)
     const offset = BigInt(this.#reader.pointerBytes)
-    return info === undefined ? undefined : cut(unicodeAt(this.#kernel.memory, info + offset))
+    return info === undefined ? undefined : this.#text(info + offset)
+  }
+
+  #text(address: bigint): string | undefined {
+    return unicodeAt(this.#kernel.memory, address, this.#reader.pointerBytes, MAX_NAME_BYTES) || undefined
   }
 
   #nameInfo(header: bigint): bigint | undefined {
@@ -126,8 +130,4 @@ export class ObjectReader {
 
 function secondByte(address: bigint): number {
   return Number((address >> 8n) & 0xffn)
-}
-
-function cut(text: string | undefined): string | undefined {
-  return text === undefined || text === '' ? undefined : text.slice(0, MAX_NAME_CHARS)
 }

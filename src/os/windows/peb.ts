@@ -3,7 +3,7 @@ import { hex } from '../../core/address.js'
 import type { VirtualMemory } from '../../core/virtual-memory.js'
 import type { Problems } from '../problem.js'
 import { presentBytes } from './pe/image.js'
-import { unicodeAt } from './strings.js'
+import { TextBudget, unicodeAt } from './strings.js'
 
 /** Where members lie, by the width of the process's pointers. */
 interface Layout {
@@ -84,12 +84,13 @@ export class Peb {
     this.#end = pointerBytes === 8 ? 1n << 47n : 1n << 32n
   }
 
-  parameters(): ProcessParameters {
+  /** `texts` bounds what those of all processes hold. */
+  parameters(texts: TextBudget): ProcessParameters {
     const { parameters, imagePath, commandLine, pointerBytes } = this.#layout
     const at = this.#pointer(this.#address + parameters)
     if (at === undefined) return {}
-    const path = unicodeAt(this.#memory, at + imagePath, pointerBytes)
-    const line = unicodeAt(this.#memory, at + commandLine, pointerBytes)
+    const path = texts.take(() => unicodeAt(this.#memory, at + imagePath, pointerBytes))
+    const line = texts.take(() => unicodeAt(this.#memory, at + commandLine, pointerBytes))
     return {
       ...(path !== undefined && { imagePath: path }),
       ...(line !== undefined && { commandLine: line }),
@@ -106,6 +107,8 @@ export class Peb {
     }
     const head = data + loadOrder
     const found: LoadedImage[] = []
+    const texts = new TextBudget(problems, "loader's list")
+    const text = (at: bigint) => texts.take(() => unicodeAt(this.#memory, at, pointerBytes)) ?? ''
     const seen = new Set<bigint>([head])
     for (let node = this.#pointer(head); node !== head; ) {
       if (node === undefined) {
@@ -130,8 +133,8 @@ export class Peb {
       const wide = pointerBytes === 8
       const pointerAt = (at: number) => (wide ? entry.readBigUInt64LE(at) : BigInt(entry.readUInt32LE(at)))
       found.push({
-        name: unicodeAt(this.#memory, node + BigInt(baseName), pointerBytes) ?? '',
-        path: unicodeAt(this.#memory, node + BigInt(fullName), pointerBytes) ?? '',
+        name: text(node + BigInt(baseName)),
+        path: text(node + BigInt(fullName)),
         base: pointerAt(base),
         size: entry.readUInt32LE(size),
         address: node,

@@ -7,6 +7,7 @@ import type { WindowsKernel } from './kernel.js'
 import { presentBytes } from './pe/image.js'
 import { Peb } from './peb.js'
 import { MAX_PID, MAX_PROCESSES, PROCESS, type ProcessRecord } from './process-structs.js'
+import { TextBudget } from './strings.js'
 import { unixSeconds } from './times.js'
 
 /** A process. */
@@ -95,6 +96,7 @@ export class WindowsProcessReader {
   readonly #kernel: WindowsKernel
   readonly #open: OpenUserSpace | undefined
   readonly #problems: Problems
+  readonly #texts: TextBudget
   readonly #options: WindowsProcessOptions
 
   constructor(
@@ -107,6 +109,7 @@ export class WindowsProcessReader {
     this.structs = new StructReader(kernel)
     this.#open = open
     this.#problems = problems
+    this.#texts = new TextBudget(problems, 'processes')
     this.#options = options
   }
 
@@ -130,7 +133,7 @@ export class WindowsProcessReader {
     const wow64 = this.#isWow64(record)
     const parameters =
       user !== undefined && peb !== undefined && (this.#options.commandLines ?? true)
-        ? new Peb(user, peb, this.structs.pointerBytes).parameters()
+        ? new Peb(user, peb, this.structs.pointerBytes).parameters(this.#texts)
         : {}
     return {
       pid,
