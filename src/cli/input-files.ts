@@ -1,6 +1,6 @@
 /** Pattern and rule files as the command line names them. */
 import { open, readdir, stat } from 'node:fs/promises'
-import { join, relative, sep } from 'node:path'
+import { join, sep } from 'node:path'
 import { VmsiftError } from '../core/errors.js'
 import { reasonOf } from '../export/system-errors.js'
 
@@ -59,26 +59,58 @@ export interface RuleFile {
 }
 
 /**
- * The rule files that `--yara` means: the file itself, or every `.yar` and `.yara` file below a folder, sorted.
- * @throws VmsiftError `bad-argument` when the path can't be read or the folder holds no rule file.
+ * The rule files that `--yara` means: the files themselves, or every `.yar` and `.yara` file below a folder, sorted; links are followed. Files of
+ * folders have namespaces of their own: what two of them would share gets `~2` behind it.
+ * @throws VmsiftError `bad-argument` when a path can't be read or a folder holds no rule file.
  */
-export async function ruleFiles(path: string): Promise<RuleFile[]> {
-  let names: string[]
+export async function ruleFiles(paths: readonly string[]): Promise<RuleFile[]> {
+  const files = (await Promise.all(paths.map(filesOf))).flat()
+  const taken = new Set<string>()
+  return files.map(file => {
+    const { namespace } = file
+    if (namespace === undefined) return file
+    let own = namespace
+    for (let count = 2; taken.has(own); count++) own = `${namespace}~${count}`
+    taken.add(own)
+    return { ...file, namespace: own }
+  })
+}
+
+async function filesOf(path: string): Promise<RuleFile[]> {
+  const names: string[] = []
   try {
     if (!(await stat(path)).isDirectory()) return [{ path }]
-    names = await readdir(path, { recursive: true })
+    await collectNames(path, '', new Set(), names)
   } catch (cause) {
     throw unreadable(path, 'the rule file', cause as NodeJS.ErrnoException)
   }
-  const files = names
-    .filter(name => /\.yara?$/i.test(name))
-    .sort()
-    .map(name => join(path, name))
-  if (files.length === 0)
+  if (names.length === 0)
     throw new VmsiftError('bad-argument', `the folder ${path} holds no .yar or .yara file`, {
       detail: { path },
     })
-  return files.map(file => ({ path: file, namespace: namespaceOf(relative(path, file)) }))
+  return names.sort().map(name => ({ path: join(path, name), namespace: namespaceOf(name) }))
+}
+
+/** Names of rule files below `folder`, which is told as `below`; `seen`: folders on the way and before, by device and inode. */
+async function collectNames(
+  folder: string,
+  below: string,
+  seen: Set<string>,
+  names: string[],
+): Promise<void> {
+  const { dev, ino } = await stat(folder)
+  if (seen.has(`${dev}:${ino}`)) return
+  seen.add(`${dev}:${ino}`)
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    const name = join(below, entry.name)
+    const path = join(folder, entry.name)
+    // a link that leads nowhere is told when it is read, if it is named like rules
+    const isFolder = entry.isSymbolicLink()
+      ? ((await stat(path).catch(() => undefined))?.isDirectory() ?? false)
+      : entry.isDirectory()
+    if (isFolder) await collectNames(path, name, seen, names)
+    else if (/\.yara?$/i.test(name)) names.push(name)
+  }
 }
 
 function namespaceOf(name: string): string {

@@ -49,9 +49,10 @@ async function rulesCommand(
     )
   const externals = parseExternals(options.define)
   const texts = await Promise.all(
-    (await Promise.all(paths.map(ruleFiles)))
-      .flat()
-      .map(async file => ({ ...file, source: await readAll(file.path, 'the rule file') })),
+    (await ruleFiles(paths)).map(async file => ({
+      ...file,
+      source: await readAll(file.path, 'the rule file'),
+    })),
   )
   const { reportOf, reportJson, reportText } = await import('./rules-report.js')
   const report = reportOf(texts, externals)

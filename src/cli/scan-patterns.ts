@@ -34,7 +34,7 @@ export async function collectPatterns(options: PatternOptions): Promise<PatternS
       source: filled(value, '--regex'),
       ...(options.ignoreCase === true && { ignoreCase: true }),
     })
-  for (const path of options.yara ?? []) specs.push(...(await yaraRules(path)))
+  specs.push(...(await yaraRules(options.yara ?? [])))
   if (specs.length === 0)
     throw new VmsiftError(
       'bad-argument',
@@ -59,9 +59,9 @@ async function patternLines(path: string): Promise<string[]> {
   return lines
 }
 
-async function yaraRules(path: string): Promise<PatternSpec[]> {
+async function yaraRules(paths: readonly string[]): Promise<PatternSpec[]> {
   const specs: PatternSpec[] = []
-  for (const file of await ruleFiles(path)) {
+  for (const file of await ruleFiles(paths)) {
     const source = await readAll(file.path, 'the rule file')
     specs.push({ kind: 'yara', source, ...file })
   }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdirSync, readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { afterAll, describe, expect, it } from 'vitest'
 import { limeImage, memoryWith, TestFolder } from './images.js'
 import { parseLines, runCli, runShell, startCli } from './run-cli.js'
@@ -138,6 +138,30 @@ describe('scan --json', () => {
     ])
     expect(summary).toMatchObject({ matches: 3, rules: 1 })
     expect(summary).not.toHaveProperty('limitedStrings')
+    expect(code).toBe(0)
+  })
+
+  it('finds the rules of every folder, behind links too, each file in a namespace of its own', async () => {
+    const rule = 'rule same { strings: $a = "needle" condition: $a }'
+    for (const name of ['one/sub', 'two/sub', 'elsewhere', 'one/folder.yar'])
+      mkdirSync(folder.at(`sets/${name}`), { recursive: true })
+    for (const name of ['one/sub/a.yar', 'one/sub/a.yara', 'two/sub/a.yar', 'elsewhere/b.yar'])
+      folder.file(`sets/${name}`, rule)
+    symlinkSync('../../elsewhere', folder.at('sets/one/sub/link'))
+    symlinkSync('..', folder.at('sets/one/sub/loop'))
+    const { code, lines } = await scanJson(
+      IMAGE,
+      '--yara',
+      folder.at('sets/one'),
+      '--yara',
+      folder.at('sets/two'),
+    )
+    expect(lines.filter(line => line.type === 'rule').map(line => line.namespace)).toEqual([
+      'sub/a',
+      'sub/a~2',
+      'sub/link/b',
+      'sub/a~3',
+    ])
     expect(code).toBe(0)
   })
 
