@@ -106,9 +106,18 @@ export class LiveScan implements AsyncDisposable {
     }
   }
 
-  /** A match, to be told now or later: those of a guest that runs are read again at the end. Undefined: later. */
+  /** Until `finish` the guest stands still. */
+  get paused(): boolean {
+    return this.#guard !== undefined
+  }
+
+  /**
+   * A match, to be told now or later: those of a guest that runs are read again at the end. Undefined: later. Of what a rule's match was when
+   * it was found nothing is kept: of a guest that runs it is told as it stands at the end.
+   */
   take(match: MatchEvent): MatchEvent | undefined {
-    return this.#recheck === undefined ? { ...match, stable: true } : this.#recheck.hold(match)
+    if (this.#recheck === undefined) return { ...match, stable: true }
+    return match.scanner === 'yara' ? match : this.#recheck.hold(match)
   }
 
   /** The matches that wait to be read again. */

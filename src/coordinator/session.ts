@@ -242,6 +242,8 @@ export class ScanSession {
       const flying = this.#flights.run({ pool, control, context, slots, sort, slow }, this.#partitions)
       setImmediate(() => this.#ruleSide?.prepareEarly())
       await flying
+      // conditions and matches of rules read memory: while a guest that is held still stands
+      if (this.#live?.paused === true) await this.#deliverEnding(this.#verdict())
       await this.#live?.finish()
       clearInterval(progress)
       const seconds = (): number => (performance.now() - started) / 1000
@@ -424,7 +426,8 @@ export class ScanSession {
           return
         }
         this.#matches++
-        yield event
+        const told = this.#live === undefined ? event : this.#live.take(event)
+        if (told !== undefined) yield told
       }
     }
   }
@@ -484,7 +487,7 @@ export class ScanSession {
     startTime: Date,
     seconds: () => number,
   ): Generator<ScanEvent | undefined> {
-    yield* this.#verdict()
+    if (this.#live?.paused !== true) yield* this.#verdict()
     yield* this.#heldBack()
     if (this.#live !== undefined) yield* this.#live.rest()
     yield* this.#gapEvents(this.#gaps.drain())

@@ -70,6 +70,18 @@ for (const [index, { accelerator, backend }] of GUESTS.entries()) {
       expect(events.at(-1)).toMatchObject({ type: 'summary', complete: true, consistency })
     })
 
+    it.each([false, true])('is searched by rules, paused: %s', async pause => {
+      using opened = await openTarget(target)
+      const source = `rule found { strings: $a = "${TINY.text}" condition: $a at ${TINY.textAt} }`
+      const patterns = [{ kind: 'yara' as const, source }]
+      const events = await lastValueFrom(scan(opened, { patterns, pause, space: 'physical' }).pipe(toArray()))
+      const found = events.filter((event): event is ResidentMatchEvent => event.type === 'match')
+      expect(found.map(({ gpa, stable }) => ({ gpa, stable }))).toEqual([
+        { gpa: TINY.textAt, stable: pause ? true : undefined },
+      ])
+      expect(events.at(-1)).toMatchObject({ type: 'summary', complete: true, rules: 1 })
+    })
+
     it('stands still while it is paused', async () => {
       using opened = await openTarget(target)
       await using control = await openControl(opened)
