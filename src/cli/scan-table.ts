@@ -66,7 +66,7 @@ export class TableRenderer implements ScanRenderer {
         `${plural(summary.jobs, 'worker')}, ${escapeText(summary.matcher)}`,
       consistencyText(summary),
       limitedText(summary),
-      summary.complete ? undefined : 'Stopped before the end.',
+      summary.complete ? undefined : endOf(summary),
       sha256 === undefined ? undefined : `SHA-256 of the image: ${sha256}`,
     ]
     const text = lines.filter(text => text !== undefined).join('\n')
@@ -163,4 +163,8 @@ function offsetText({ offset }: PageFile): string {
 function bytesBefore(context: Uint8Array, data: Uint8Array, most: number): number {
   const bytes = Buffer.from(context.buffer, context.byteOffset, context.length)
   return Math.max(0, bytes.lastIndexOf(data, most))
+}
+
+function endOf({ spaces }: SummaryEvent): string {
+  return (spaces?.truncated ?? 0) > 0 ? 'Part of an address space was left out.' : 'Stopped before the end.'
 }
