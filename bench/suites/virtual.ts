@@ -98,8 +98,6 @@ async function seldomRules(
   const left = all
     .split(/^(?=rule )/m)
     .filter(rule => (often.get(/^rule (\w+)/.exec(rule)?.[1] ?? '') ?? 0) <= SELDOM)
-    // of an image they can be told beforehand not to hold: their strings would be searched on one side only
-    .filter(rule => !/uint\d+\(0\)/.test(rule))
   const specs = [{ kind: 'yara', source: left.join('') }] as const
   return { name: `${left.length} of ${count} rules`, specs, most: RULES_MOST }
 }
