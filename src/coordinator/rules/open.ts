@@ -37,7 +37,7 @@ export function openRules(
   specs: readonly RuleSpec[],
   request: ScanRequest,
 ): (mapped?: MappedPages) => OpenedRules {
-  const { externals = {}, matcher = 'auto', contextBytes = 0 } = request
+  const { externals = {}, matcher = 'auto', contextBytes = 0, outermost = false } = request
   const cache = new RuleCache(cacheFolder())
   const versions = [VERSION, PLAN_VERSION, describeMatcher(matcher), matcher]
   const key = cacheKey([versions, process.cwd(), specs.map(keyOf), externals])
@@ -59,7 +59,7 @@ export function openRules(
     }
     const folded = target.space === 'virtual'
     const searched = { ruleSet, guards, wanted, externals, tables, keep }
-    return { tables, side: new RuleSide(target, folded, searched, contextBytes) }
+    return { tables, side: new RuleSide(target, folded, searched, { contextBytes, outermost }) }
   }
 }
 

@@ -59,10 +59,18 @@ interface Prepared {
   readonly fixed: readonly RuleString[]
 }
 
+/** How matches are told; conditions see them all. */
+export interface AskedOfMatches {
+  readonly contextBytes: number
+  /** Not those that lie inside an earlier one of the same string. */
+  readonly outermost: boolean
+}
+
 export class RuleSide {
   readonly #rules: SearchedRules
   #prepared: Prepared | undefined
   readonly #contextBytes: number
+  readonly #outermost: boolean
   readonly #exhausted = new Set<number>()
   readonly #limited = new Set<number>()
   readonly #failed = new Set<string>()
@@ -73,9 +81,10 @@ export class RuleSide {
   readonly #lost = new LostRanges()
   readonly #full: FullParts
 
-  constructor(target: Target, folded: boolean, rules: SearchedRules, contextBytes: number) {
+  constructor(target: Target, folded: boolean, rules: SearchedRules, asked: AskedOfMatches) {
     this.#rules = rules
-    this.#contextBytes = contextBytes
+    this.#contextBytes = asked.contextBytes
+    this.#outermost = asked.outermost
     this.#gathered = new Gathered(rules.tables)
     this.#full = new FullParts(rules.tables.flags.length)
     this.#image = () => imageSpace(target.memory, folded ? target.memory.runs : target.runs, folded)
@@ -170,9 +179,12 @@ export class RuleSide {
 
   *#matches(space: RuleMemory, { rule, string }: ToldString): Generator<RuleFinding> {
     const columns = space.columns(string.id)
+    let end = -1
     for (let i = 0; i < (columns?.count ?? 0); i++) {
       const gpa = columns?.offsetAt(i) ?? 0
       const length = columns?.lengthAt(i) ?? 0
+      if (this.#outermost && gpa + length <= end) continue
+      end = Math.max(end, gpa + length)
       const match: ResidentMatchEvent = {
         type: 'match',
         scanner: 'yara',

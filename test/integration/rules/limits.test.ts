@@ -99,6 +99,13 @@ describe('what a person should know of rules', () => {
     expect(hints).toEqual(EXPECTED.map(text => expect.stringMatching(text)))
   })
 
+  it('is the outermost matches only where that is asked for; conditions see them all', async () => {
+    const nested = file('nested', Buffer.from('aaab..aa'))
+    const source = 'rule o { strings: $a = /a+/ $b = "aaa" condition: #a == 5 and $b }'
+    const { matches } = await scanRules(nested, { patterns: rules(source), outermost: true })
+    expect(matches).toEqual(['o $a 0x0 3', 'o $a 0x6 2', 'o $b 0x0 3'])
+  })
+
   it('is told of metadata, whatever its name, and exactly', async () => {
     const source =
       'rule about { meta: __proto__ = "a" constructor = "b" big = 9007199254740993 least = -9223372036854775807 small = -3 condition: true }'
