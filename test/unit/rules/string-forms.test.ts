@@ -118,6 +118,17 @@ const OTHER_FORMS: readonly (readonly [string, string, string])[] = [
   ['/x\\.\\x2e\\t/', 'x..\t', '0+4'],
   ['/ab{,2}c/', 'ac abc abbc abbbc', '0+2 3+3 7+4'],
   ['/ab{x/', 'ab{x', '0+4'],
+  ['{ 61 [0-2] 62 63 64 65 }', 'aabcde', '0+6 1+5'],
+  ['{ 61 [0-3] 61 [0-3] 62 63 64 65 }', 'aa.abcde', '0+8 1+7'],
+  ['"abcdef" base64', 'YWJjZGVm LmFiY2RlZg== Li5hYmNkZWY=', '0+8 11+7 25+7'],
+  ['/a.b/ wide', 'a\0x\x01b\0 a\0x\0b\x01a\x01x\0b\0', ''],
+  ['/x(ab){2,6}y/', 'xababababy xaby', '0+10'],
+  ['/x(ab){2,6}y/', `x${'ab'.repeat(6)}y x${'ab'.repeat(7)}y`, '0+14'],
+  ['/x(ab){2,6}?/', 'xabababab', '0+5'],
+  ['/x(a(bc){3,5}d){3,5}y/', `x${'abcbcbcd'.repeat(2)}${'abcbcbcbcd'.repeat(2)}y`, '0+38'],
+  ['/x(a(bc){3,5}d){3,5}y/', `x${'abcbcbcd'.repeat(2)}abcbcdabcbcbcdy`, ''],
+  ['"ab" fullword', 'ab{ @ab [ab: /ab` 9ab', '0+2 5+2 9+2 14+2'],
+  ['/ab/ fullword', 'ab{ @ab [ab: /ab` Zab abz', '0+2 5+2 9+2 14+2'],
 ]
 
 describe.each(['as the reference', 'as the search, by vectorscan', 'as the search, embedded'])(
