@@ -1,4 +1,5 @@
 /** Opens the rules of a scan: out of the cache, or compiled; which of them can hold, the tables that workers search by, and who evaluates what they find. */
+import { cpus } from 'node:os'
 import { describeMatcher } from '../../patterns/compile.js'
 import { compileStrings } from '../../patterns/compile-strings.js'
 import type { RuleSet } from '../../rules/ast.js'
@@ -39,7 +40,8 @@ export function openRules(
 ): (mapped?: MappedPages) => OpenedRules {
   const { externals = {}, matcher = 'auto', contextBytes = 0, outermost = false } = request
   const cache = new RuleCache(cacheFolder())
-  const versions = [VERSION, PLAN_VERSION, describeMatcher(matcher), matcher]
+  // a database of Vectorscan is of one kind of processor, and a home folder may be shared by several
+  const versions = [VERSION, PLAN_VERSION, describeMatcher(matcher), matcher, cpus()[0]?.model ?? '']
   const key = cacheKey([versions, process.cwd(), specs.map(keyOf), externals])
   const rules = new CompiledRules(specs, externals, cache.readGuards(key))
   const { guards } = rules
