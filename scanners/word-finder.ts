@@ -1,5 +1,5 @@
 /** Looks for rows by the aligned words of memory (src/rules/search/words.ts), in WebAssembly: word-search.wat. */
-import { CHECK_BYTES, rowBytes, WORD_BYTES, type WordTable } from '../src/rules/search/words.js'
+import { CHECK_BYTES, comparedBytes, WORD_BYTES, type WordTable } from '../src/rules/search/words.js'
 import { WORD_SEARCH } from './word-search.js'
 
 /** What is copied and looked at in one go: it stays near the processor. */
@@ -50,7 +50,7 @@ export class WordFinder {
     this.#bytes.set(table.image)
     this.#output = new Int32Array(memory.buffer, out, (outEnd - out) / Int32Array.BYTES_PER_ELEMENT)
     const { stride, filterShift, slotShift, slots, rows } = table
-    const mask = (1n << BigInt(8 * rowBytes(stride))) - 1n
+    const mask = (1n << BigInt(8 * comparedBytes(stride))) - 1n
     const slotMask = 2 ** (32 - slotShift) - 1
     module ??= new WebAssembly.Module(Buffer.from(WORD_SEARCH, 'base64'))
     const instance = new WebAssembly.Instance(module, {

@@ -5,7 +5,7 @@
 ;; and the bytes to be searched.
 (module
   (import "table" "memory" (memory 1))
-  ;; from one word to the next: 4 or 2
+  ;; from one word to the next: 2, 4 or 8
   (import "table" "stride" (global $stride i32))
   ;; the upper bits of a hash, times 8, are the address of a word's 64-bit block of the filter
   (import "table" "filterShift" (global $filterShift i32))
@@ -121,10 +121,10 @@
         (br $probe)))
     (local.set $use (i32.load offset=4 (local.get $row)))
     (local.set $end (i32.load offset=8 (local.get $row)))
-    ;; uses, 16 bytes each: the folded bytes of a row, then the row's index times four plus where in it the word begins
+    ;; uses, 16 bytes each: the first folded bytes of a row, then the row's index times eight plus where in it the word begins
     (loop $uses
       (local.set $index (i32.load offset=8 (local.get $use)))
-      (local.set $start (i32.sub (local.get $at) (i32.and (local.get $index) (i32.const 3))))
+      (local.set $start (i32.sub (local.get $at) (i32.and (local.get $index) (i32.const 7))))
       (if (i64.eq
             (i64.and
               (i64.or (i64.load (local.get $start)) (i64.const 0x2020202020202020))
@@ -132,7 +132,7 @@
             (i64.load (local.get $use)))
         (then
           ;; rows, 48 bytes each: sixteen values and masks, known bytes before it, bytes in all
-          (local.set $index (i32.shr_u (local.get $index) (i32.const 2)))
+          (local.set $index (i32.shr_u (local.get $index) (i32.const 3)))
           (local.set $row (i32.add (global.get $rows) (i32.mul (local.get $index) (i32.const 48))))
           (local.set $start (i32.sub (local.get $start) (i32.load offset=32 (local.get $row))))
           (if (i32.and

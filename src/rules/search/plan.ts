@@ -14,7 +14,7 @@ import type { WordCounts } from './word-counts.js'
 import { type KnownBytes, knownBytes, type Stride, type WordRow, type WordRows, wordRowOf } from './words.js'
 
 /** Changes when tables or what is looked for change: caches are kept by it. */
-export const PLAN_VERSION = 4
+export const PLAN_VERSION = 5
 
 /**
  * What hits mean. A hit of expression i is one of the rows `first[i]` ≤ row < `first[i + 1]`: it ends `distance` bytes behind the place that is
@@ -72,6 +72,8 @@ const IS_LITTLE_ENDIAN = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1
 const GROUP_ROWS = 200
 /** A second pass over words takes as long as the search for some hundred rows by Vectorscan. */
 const MANY_PAIRS = 250
+/** So many rows more for Vectorscan cost less than half a pass over words. */
+const FEW_SHORT = 60
 /** One row of fewer bytes makes the search for all others slower. */
 const SHORT_BYTES = 4
 /** More rows of one kind than this are faster together. */
@@ -87,8 +89,7 @@ export function planStrings(
   counts?: WordCounts,
 ): PlannedStrings {
   const parts: Part[] = []
-  const words: WordRow[] = []
-  const pairs: WordRow[] = []
+  const byWords: FoundSearch[] = []
   const left: OpenSearch[] = []
   let aheadBytes = 0
   for (const string of strings) {
@@ -99,11 +100,13 @@ export function planStrings(
       aheadBytes = Math.max(aheadBytes, longestOf(each))
       for (const search of searchesOf(each)) {
         const word = wordOf(search, 4, counts)
-        if (word !== undefined) words.push({ ...word, part, sub: search.sub })
+        if (word !== undefined) byWords.push({ ...search, part, word })
         else left.push({ ...search, part })
       }
     }
   }
+  const words = vectorscan ? (inLongStrides(byWords, left, counts) ?? inStrides(byWords)) : inStrides(byWords)
+  const pairs: WordRow[] = []
   const rows: OpenRow[] = []
   const others: OpenOther[] = []
   const byPairs = left.map(search => wordOf(search, 2, counts))
@@ -124,13 +127,10 @@ export function planStrings(
     if (found === undefined) others.push({ part, sub, node: rowNode(sets.slice(offset)) })
     else for (const row of found) rows.push({ part, sub, row: { ...row, distance: row.distance - offset } })
   }
-  const byWords: WordRows[] = [
-    { stride: 4, rows: words },
-    { stride: 2, rows: pairs },
-  ]
+  const passes: WordRows[] = [words, { stride: 2, rows: pairs }]
   return {
     parts,
-    words: byWords.filter(each => each.rows.length > 0),
+    words: passes.filter(each => each.rows.length > 0),
     groups: groupsOf(rows),
     others: {
       rows: tableOf(others.map(({ part, sub }) => [{ part, sub, distance: 0, whole: false }])),
@@ -145,11 +145,39 @@ interface OpenSearch extends Search {
   readonly part: number
 }
 
+/** What words find, at every fourth byte. */
+interface FoundSearch extends OpenSearch {
+  readonly word: FoundRow
+}
+
+type FoundRow = Omit<WordRow, 'part' | 'sub'>
+
+function inStrides(searches: readonly FoundSearch[]): WordRows {
+  return { stride: 4, rows: searches.map(({ word, part, sub }) => ({ ...word, part, sub })) }
+}
+
+/** At every eighth byte, where all but a few rows are long enough: those few are put to what is `left`. Undefined: too many are not. */
+function inLongStrides(
+  searches: readonly FoundSearch[],
+  left: OpenSearch[],
+  counts: WordCounts | undefined,
+): WordRows | undefined {
+  const rows: WordRow[] = []
+  const short: OpenSearch[] = []
+  for (const search of searches) {
+    const word = wordOf(search, 8, counts)
+    if (word !== undefined) rows.push({ ...word, part: search.part, sub: search.sub })
+    else if (short.push(search) > FEW_SHORT) return undefined
+  }
+  left.push(...short)
+  return { stride: 8, rows }
+}
+
 function wordOf(
   { bytes, offset }: Search,
   stride: Stride,
   counts: WordCounts | undefined,
-): ReturnType<typeof wordRowOf> {
+): FoundRow | undefined {
   if (bytes === undefined || !IS_LITTLE_ENDIAN) return undefined
   return wordRowOf('masks' in bytes ? knownOf(bytes) : knownBytes(bytes), offset, stride, counts)
 }

@@ -1,7 +1,8 @@
 /**
  * Strings that hold seven known bytes in a row are found by the aligned words of memory: whatever the alignment, one whole word of four
  * bytes lies within the seven. So memory is looked at a word at a time, which is several times faster than any search byte by byte,
- * and however many strings there are. Five bytes hold one of the words that begin at even addresses, in twice the time. Letters are folded,
+ * and however many strings there are. Five bytes hold one of the words that begin at even addresses, in twice the time; eleven one of
+ * every other, in half of it. Letters are folded,
  * so that strings which ignore case are among them.
  */
 import { setMembers } from '../../patterns/byte-set.js'
@@ -11,10 +12,14 @@ import { FOLD, foldedWord, HASH, SECOND_HASH, type WordCounts } from './word-cou
 
 export const WORD_BYTES = 4
 /** From one word that is looked at to the next. */
-export type Stride = 2 | 4
+export type Stride = 2 | 4 | 8
+/** Where in a row a word may begin. */
+const PHASES = 8
 /** Bytes in a row that hold a whole word at any alignment. */
 export const rowBytes = (stride: Stride): number => WORD_BYTES + stride - 1
-export const MOST_ROW_BYTES = rowBytes(4)
+export const MOST_ROW_BYTES = rowBytes(8)
+/** Bytes of a row that are compared at first. */
+export const comparedBytes = (stride: Stride): number => Math.min(8, rowBytes(stride))
 /** Bytes of a row and around it that are compared before anything else is done. */
 export const CHECK_BYTES = 16
 /** One in so many words of memory may be one of a row's. */
@@ -43,8 +48,8 @@ export interface WordRows {
 export interface WordTable {
   /**
    * What scanners/word-search.wat works on, as it lies in its memory from address 0 on: the filter, blocks of 64 bits; slots, four numbers
-   * each (a folded word, 0: free; where its uses begin and end); uses, the folded bytes of a row, and from byte 8 on its index times
-   * four plus where in the row the word begins; rows (`ROW_RECORD` bytes each).
+   * each (a folded word, 0: free; where its uses begin and end); uses, the first folded bytes of a row, and from byte 8 on its index times
+   * eight plus where in the row the word begins; rows (`ROW_RECORD` bytes each).
    */
   readonly image: Uint8Array
   readonly stride: Stride
@@ -176,7 +181,7 @@ export function wordTableOf({ stride, rows }: WordRows): WordTable {
     for (let phase = 0; phase < stride; phase++) {
       const word = foldedWord(values, row + phase)
       const known = uses.get(word)
-      const use = index * WORD_BYTES + phase
+      const use = index * PHASES + phase
       if (known === undefined) uses.set(word, [use])
       else known.push(use)
     }
@@ -197,8 +202,9 @@ export function wordTableOf({ stride, rows }: WordRows): WordTable {
     table.setInt32(at, word, true)
     table.setUint32(at + 4, next, true)
     for (const use of list) {
-      const { values, row } = rows[use >>> 2] as WordRow
-      for (let i = 0; i < rowBytes(stride); i++) image[next + i] = (values[row + i] as number) | (FOLD & 0xff)
+      const { values, row } = rows[Math.floor(use / PHASES)] as WordRow
+      for (let i = 0; i < comparedBytes(stride); i++)
+        image[next + i] = (values[row + i] as number) | (FOLD & 0xff)
       table.setUint32(next + 8, use, true)
       next += USE_BYTES
     }
