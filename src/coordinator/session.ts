@@ -367,10 +367,15 @@ export class ScanSession {
       }
       if (this.#matches >= limit) break
       this.#matches++
-      const told = this.#live === undefined ? match : this.#live.take(match)
+      const told = this.#toTell(match)
       if (told !== undefined) yield told
     }
     if (this.#matches >= limit) this.cancel()
+  }
+
+  /** A match as it is told now; undefined where it waits for the end of a scan of running memory. */
+  #toTell(match: MatchEvent): MatchEvent | undefined {
+    return this.#live === undefined ? match : this.#live.take(match)
   }
 
   /** How matches of a partition become what is told; `laid-out`: those of rules, which are in no partition. */
@@ -426,7 +431,7 @@ export class ScanSession {
           return
         }
         this.#matches++
-        const told = this.#live === undefined ? event : this.#live.take(event)
+        const told = this.#toTell(event)
         if (told !== undefined) yield told
       }
     }
@@ -456,7 +461,7 @@ export class ScanSession {
         return
       }
       this.#matches++
-      const told = this.#live === undefined ? match : this.#live.take(match)
+      const told = this.#toTell(match)
       if (told !== undefined) yield told
     }
   }
