@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, describe, expect, it } from 'vitest'
-import { RuleStringScanner } from '../../../scanners/rule-strings.js'
 import { compileStrings } from '../../../src/patterns/compile-strings.js'
 import { compileRules } from '../../../src/rules/compile.js'
 import { Gathered } from '../../../src/rules/search/gather.js'
 import type { StringTables } from '../../../src/rules/search/tables.js'
+import { scanInWindows } from '../../helpers/rule-windows.js'
 import { ruleData, ruleString } from '../../reference/arbitrary-rule-string.js'
 
 const hasYara = spawnSync('yara', ['--version']).status === 0
@@ -49,26 +49,13 @@ describe.skipIf(!hasYara)(
     }
 
     function scanned(tables: StringTables, bytes: Uint8Array, block: number): Gathered {
-      const scanner = new RuleStringScanner(tables)
       const gathered = new Gathered(tables)
-      for (let at = 0; at < bytes.length; at += block) {
-        const from = Math.max(0, at - tables.behindBytes)
-        const end = Math.min(bytes.length, at + block)
-        const to = Math.min(bytes.length, end + tables.aheadBytes)
-        const window = {
-          bytes: bytes.slice(from, to),
-          gpa: from,
-          ownedStart: at - from,
-          ownedEnd: end - from,
-          beginsStretch: from === 0,
-          endsStretch: to === bytes.length,
-        }
-        scanner.scan(window, {
-          match() {},
-          stringMatch: (part, offset, length) => gathered.add(part, from + offset, length),
-        })
-      }
-      scanner[Symbol.dispose]()
+      const count = Math.ceil(bytes.length / block)
+      const ends = Array.from({ length: count }, (_, i) => Math.min(bytes.length, (i + 1) * block))
+      const read = (from: number, to: number): Uint8Array => bytes.slice(from, to)
+      scanInWindows(tables, bytes.length, read, ends, (part, offset, length) =>
+        gathered.add(part, offset, length),
+      )
       return gathered
     }
 

@@ -4,11 +4,11 @@
  */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { RuleStringScanner } from '../../../scanners/rule-strings.js'
 import { compileStrings } from '../../../src/patterns/compile-strings.js'
 import type { RuleString } from '../../../src/rules/ast.js'
 import { compileRules } from '../../../src/rules/compile.js'
 import { planStrings } from '../../../src/rules/search/plan.js'
+import { scanInWindows } from '../../helpers/rule-windows.js'
 
 /** A byte that is looked for: a value, either case of a letter, or any (-1). */
 type Cell = number | { readonly letter: number }
@@ -50,28 +50,13 @@ function naive(rows: readonly (readonly Cell[])[], bytes: Uint8Array): string[] 
 function scanned(strings: readonly RuleString[], bytes: Uint8Array, cuts: readonly number[]): string[] {
   const tables = compileStrings(strings, 'embedded')
   const first = strings[0]!.id
-  const scanner = new RuleStringScanner(tables)
   const found: string[] = []
-  let at = 0
-  for (const end of [...cuts.filter(cut => cut < bytes.length).sort((a, b) => a - b), bytes.length]) {
-    if (end === at) continue
-    const from = Math.max(0, at - tables.behindBytes)
-    const to = Math.min(bytes.length, end + tables.aheadBytes)
-    const window = {
-      bytes: bytes.subarray(from, to),
-      gpa: from,
-      ownedStart: at - from,
-      ownedEnd: end - from,
-      beginsStretch: from === 0,
-      endsStretch: to === bytes.length,
-    }
-    scanner.scan(window, {
-      match() {},
-      stringMatch: (part, offset) => found.push(`${tables.string[part]! - first}:${from + offset}`),
-    })
-    at = end
-  }
-  scanner[Symbol.dispose]()
+  const ends = [...cuts.filter(cut => cut < bytes.length).sort((a, b) => a - b), bytes.length]
+  // as they lie, for the alignment is what is tried
+  const read = (from: number, to: number): Uint8Array => bytes.subarray(from, to)
+  scanInWindows(tables, bytes.length, read, ends, (part, offset) =>
+    found.push(`${tables.string[part]! - first}:${offset}`),
+  )
   return found.sort()
 }
 
