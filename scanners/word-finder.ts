@@ -1,5 +1,6 @@
 /** Looks for rows by the aligned words of memory (src/rules/search/words.ts), in WebAssembly: word-search.wat. */
-import { CHECK_BYTES, comparedBytes, WORD_BYTES, type WordTable } from '../src/rules/search/words.js'
+import { WORD_BYTES } from '../src/rules/search/word-counts.js'
+import { CHECK_BYTES, comparedBytes, type WordTable } from '../src/rules/search/words.js'
 import { WORD_SEARCH } from './word-search.js'
 
 /** What is copied and looked at in one go: it stays near the processor. */

@@ -8,7 +8,7 @@ import { isLetter, setMembers } from '../../patterns/byte-set.js'
 import { lengthsOf } from '../../patterns/measure.js'
 import type { ByteSet, PatternNode } from '../../patterns/node.js'
 import { concatOf } from '../../patterns/trim.js'
-import { foldedWord, type WordCounts } from './word-counts.js'
+import { foldedWord, WORD_BYTES, type WordCounts } from './word-counts.js'
 
 /** What is looked for. */
 export interface Row {
@@ -22,8 +22,6 @@ export interface Row {
 /** Longer rows are no rarer, and slower. */
 const LITERAL_BYTES = 8
 const MIXED_BYTES = 12
-/** Bytes of what is counted in samples. */
-const WORD_BYTES = 4
 /** A literal row as rare as this is taken, even where a mixed one is rarer. */
 const ENOUGH_BITS = 20
 

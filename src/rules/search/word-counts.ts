@@ -1,6 +1,8 @@
 /** How often words of four bytes stand in memory, told from samples of it: what is looked for should be seldom. */
 
 const SLOT_BITS = 18
+/** Bytes of a word. */
+export const WORD_BYTES = 4
 /** Factor of the hash of a word: `Math.imul(word, HASH) >>> (32 - bits)`. */
 export const HASH = 0x9e3779b1 | 0
 /** Factor of another. */

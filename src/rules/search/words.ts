@@ -8,9 +8,8 @@
 import { setMembers } from '../../patterns/byte-set.js'
 import type { ByteSet } from '../../patterns/node.js'
 import { isCaseless } from './rows.js'
-import { FOLD, foldedWord, HASH, SECOND_HASH, type WordCounts } from './word-counts.js'
+import { FOLD, foldedWord, HASH, SECOND_HASH, WORD_BYTES, type WordCounts } from './word-counts.js'
 
-export const WORD_BYTES = 4
 /** From one word that is looked at to the next. */
 export type Stride = 2 | 4 | 8
 /** Where in a row a word may begin. */
