@@ -9,7 +9,8 @@ import type { Rule } from '../../rules/ast.js'
 import { GuardChecks } from '../../rules/guard-checks.js'
 import { type Guards, NO_GUARD } from '../../rules/guards.js'
 import type { External } from '../../rules/scope.js'
-import { regionAt, regionSpace } from './regions.js'
+import { regionsWithStrings } from './foreign-regions.js'
+import { regionSpace } from './regions.js'
 import type { RuleMemory } from './rule-memory.js'
 
 /** Regions of one space that one rule is evaluated in. */
@@ -41,34 +42,23 @@ export class ForeignRules implements Disposable {
     this.#checks = new GuardChecks(guards)
   }
 
-  /** Whether a rule holds in some region of a space that holds one of its strings. */
-  holds(rule: Rule, space: RuleMemory): boolean {
-    const regions = this.#regionsOf(rule, space)
+  /** Whether a rule holds in some region of a space that holds enough of its strings. `limited`: as in `regionsWithStrings`. */
+  holds(rule: Rule, space: RuleMemory, limited: ReadonlySet<number>): boolean {
+    const regions = this.#regionsOf(rule, space, limited)
     if (regions.length === 0) return false
     const engine = this.#engineOf(rule)
     if (engine === undefined) return false
     return regions.some(({ gpa, length }) => this.#holdsIn(rule, engine, space.peek(gpa, length)))
   }
 
-  /** Where a string of the rule is, and what the rule asks for besides strings holds. */
-  #regionsOf(rule: Rule, space: RuleMemory): MemoryRun[] {
-    const regions = new Map<number, MemoryRun>()
-    for (const { id } of rule.strings) {
-      const columns = space.columns(id)
-      for (let i = 0; i < (columns?.count ?? 0); i++) {
-        const run = space.runAt(columns?.offsetAt(i) ?? 0)
-        if (run === undefined) continue
-        const region = regionAt(run, columns?.offsetAt(i) ?? 0)
-        if (regions.size < MAX_REGIONS || regions.has(region.gpa)) regions.set(region.gpa, region)
-        else {
-          this.cut.add(rule)
-          break
-        }
-      }
-    }
+  /** Where enough strings of the rule are, and what the rule asks for besides strings holds. */
+  #regionsOf(rule: Rule, space: RuleMemory, limited: ReadonlySet<number>): readonly MemoryRun[] {
+    const { regions, cut } = regionsWithStrings(rule, space, limited)
+    if (cut || regions.length > MAX_REGIONS) this.cut.add(rule)
+    const looked = regions.slice(0, MAX_REGIONS)
     const guard = this.#guards.guard[rule.index] ?? NO_GUARD
-    if (guard === NO_GUARD) return [...regions.values()]
-    return [...regions.values()].filter(region => this.#checks.mayHold(guard, regionSpace(space, region)))
+    if (guard === NO_GUARD) return looked
+    return looked.filter(region => this.#checks.mayHold(guard, regionSpace(space, region)))
   }
 
   #holdsIn(rule: Rule, engine: YaraEngine, bytes: Uint8Array): boolean {

@@ -13,6 +13,11 @@ export function regionAt({ gpa, length }: MemoryRun, address: number): MemoryRun
   return { gpa: start, length: Math.min(REGION_BYTES, gpa + length - start) }
 }
 
+/** Up to where other addresses of a run have the region that `address` has. */
+export function nextRegionAt({ gpa, length }: MemoryRun, address: number): number {
+  return Math.min(gpa + length, address - (address % REGION_BYTES) + REGION_BYTES)
+}
+
 /** All regions; undefined where there are too many. */
 export function regionsOf(runs: readonly MemoryRun[]): readonly MemoryRun[] | undefined {
   const regions: MemoryRun[] = []

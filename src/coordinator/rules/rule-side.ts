@@ -163,7 +163,7 @@ export class RuleSide {
         space.strings = strings
         for (const held of verdict(ruleSet, conditions, space, {
           exhausted: this.#exhausted,
-          foreign: rule => foreign.holds(rule, space),
+          foreign: rule => foreign.holds(rule, space, this.#limited),
           isOneOfMany: this.#spaces !== undefined,
         })) {
           yield held && { kind: 'rule', hit: held.hit, address: start }

@@ -77,6 +77,23 @@ describe('a rule about files', () => {
   })
 })
 
+describe('YARA-X is asked', () => {
+  const MIB = 2 ** 20
+  const SOURCE =
+    'import "pe" rule odd { strings: $a = "needle" $b = "thread" condition: $a and $b and pe.no_such_field == 3 }'
+
+  it.each([
+    ['where enough strings lie in one region', [17 * MIB, 31 * MIB], true],
+    ['in no region that lacks one of them', [15 * MIB, 16 * MIB], false],
+  ])('%s', async (_, [needle = 0, thread = 0], asked) => {
+    const bytes = Buffer.alloc(32 * MIB)
+    bytes.write('needle', needle)
+    bytes.write('thread', thread)
+    const { hints } = await scanRules(file('regions', bytes), { patterns: rules(SOURCE) })
+    expect(hints.some(hint => /^odd could not be evaluated/.test(hint))).toBe(asked)
+  })
+})
+
 describe('what a person should know of rules', () => {
   const image = file('hints', Buffer.from('..needle..needle..'))
   const SOURCE = [
