@@ -255,6 +255,8 @@ function hexJump(jump: SyntaxHexNode & { readonly kind: 'jump' }, inAlternatives
   const min = low ?? 0
   const max = dash ? high : min
   if (!dash && min === 0) throw new RuleFault(jump, 'invalid jump length')
+  // libyara takes `[1]` for `??`, but not `[1-1]`
+  if (!dash && min === 1) return byteNode(0, 0, false)
   if (max !== undefined && max < min) throw new RuleFault(jump, 'invalid jump range')
   if (inAlternatives && (max === undefined || max > CHAINING_THRESHOLD))
     throw new RuleFault(

@@ -1,12 +1,16 @@
-/** Hex strings without alternatives: sets and jumps in a row. All ways at once, as a set of positions (libyara's `yr_re_fast_exec`). */
-import { setHas } from '../../patterns/byte-set.js'
+/** Hex strings without alternatives: sets and jumps in a row. All ways at once, as a list of positions (libyara's `yr_re_fast_exec`). */
+import { setHas, setMembers } from '../../patterns/byte-set.js'
 import type { ByteSet } from '../../patterns/node.js'
 import { type Arrived, type Haystack, SCAN_LIMIT } from './fibers.js'
+import { PositionList } from './positions.js'
 
 /** One byte of a set, or a jump over `min` to `max` bytes. */
 export type RowStep =
   | { readonly set: ByteSet; readonly min?: undefined }
   | { readonly set?: undefined; readonly min: number; readonly max: number }
+
+/** One run is over before the next begins. */
+const LIST = new PositionList()
 
 /** By byte: 1 where it belongs to a set. */
 type Members = Uint8Array
@@ -17,6 +21,10 @@ export class RowMachine {
   readonly #head: readonly Members[]
   readonly #rest: readonly (Members | { readonly min: number; readonly max: number })[]
   readonly #backward: boolean
+  /** Several jumps: with one the list is in order. */
+  readonly #listed: boolean
+  /** By step of `#rest`: the one byte that it takes, or -1. */
+  readonly #literals: readonly number[]
 
   constructor(steps: readonly RowStep[], backward: boolean) {
     const all = steps.map(step => (step.set === undefined ? step : membersOf(step.set)))
@@ -25,6 +33,9 @@ export class RowMachine {
     this.#head = all.slice(0, split) as Members[]
     this.#rest = all.slice(split)
     this.#backward = backward
+    const jumps = this.#rest.filter(step => !(step instanceof Uint8Array) && step.max > step.min)
+    this.#listed = jumps.length > 1
+    this.#literals = steps.slice(split).map(literalOf)
   }
 
   /** Tells the length of every match before `at`; forward, of the shortest one from `at` on. Returns how many positions it went. */
@@ -39,9 +50,31 @@ export class RowMachine {
       if ((head[i] as Members)[bytes[position] as number] === 0) return i
       position += step
     }
-    if (this.#rest.length > 0) return this.#runRest(bytes, at, head.length, most, arrived)
+    if (this.#rest.length > 0) {
+      if (!this.#listed) return this.#runRest(bytes, at, head.length, most, arrived)
+      const told = this.#runList(bytes, at, head.length, most, arrived)
+      return LIST.went + (told ? head.length : this.#runRest(bytes, at, head.length, most, arrived))
+    }
     arrived(head.length)
     return head.length
+  }
+
+  /** As libyara's list goes; false: that is too long a way, nothing was told. */
+  #runList(bytes: Uint8Array, at: number, from: number, most: number, arrived: Arrived): boolean {
+    const backward = this.#backward
+    const run = { bytes, at: backward ? at - 1 : at, most, backward }
+    LIST.begin(from)
+    for (const [i, each] of this.#rest.entries()) {
+      const left =
+        each instanceof Uint8Array
+          ? LIST.step(run, each)
+          : LIST.jump(run, each.min, each.max, this.#literals[i + 1] ?? -1)
+      if (left !== true) return left === false
+    }
+    const lengths = LIST.told()
+    if (!backward) arrived(lengths[0] as number)
+    else for (const length of lengths) if (length <= most) arrived(length)
+    return true
   }
 
   #runRest(bytes: Uint8Array, at: number, from: number, most: number, arrived: Arrived): number {
@@ -63,6 +96,12 @@ export class RowMachine {
     else for (const length of lengths) arrived(length)
     return went
   }
+}
+
+function literalOf({ set }: RowStep): number {
+  if (set === undefined) return -1
+  const members = setMembers(set)
+  return members.length === 1 ? (members[0] as number) : -1
 }
 
 const MEMBERS = new WeakMap<ByteSet, Members>()

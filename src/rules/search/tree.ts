@@ -5,6 +5,7 @@
 import { isLetter, setHas, setMembers, setOf } from '../../patterns/byte-set.js'
 import type { ByteSet } from '../../patterns/node.js'
 import type { HexNode, RegexNode } from '../ast.js'
+import { nearestStart } from './last-links.js'
 
 /** What libyara calls an unbounded count. */
 export const MOST_REPEATS = 32767
@@ -95,7 +96,6 @@ function fromHex(node: HexNode): TreeNode {
     case 'byte':
       return hexByte(node)
     case 'jump':
-      if (node.min === 1 && node.max === 1) return hexByte({ value: 0, mask: 0, negated: false })
       return treeNode({
         kind: 'jump',
         set: maskedSet(0, 0),
@@ -222,6 +222,7 @@ function linksOf(root: TreeNode): TreeLink[] {
     gapMax = item.max
     items = []
   }
+  if (links.length > 0) items = nearestStart(items)
   links.push({ root: treeNode({ kind: 'concat', items }), gapMin, gapMax })
   return links
 }
