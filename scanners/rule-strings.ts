@@ -3,18 +3,16 @@
  * tell of the same bytes, each match once, however memory was cut.
  */
 import { openDatabase } from '../src/ffi/vectorscan.js'
-import { lengthsOf } from '../src/patterns/measure.js'
 import { type Haystack, SCAN_LIMIT } from '../src/rules/search/fibers.js'
+import { COMPARED_BYTES } from '../src/rules/search/pairs.js'
 import type { RowTable } from '../src/rules/search/plan.js'
 import { codePart, FIXED, FULLWORD, GIVEN_UP, GREEDY, type StringTables } from '../src/rules/search/tables.js'
 import { standsAlone, Verifier } from '../src/rules/search/verifier.js'
 import { MOST_ROW_BYTES } from '../src/rules/search/words.js'
-import type { CompiledPattern, CompiledScan } from '../src/scan/compiled-scan.js'
 import type { MatchSink, Scanner, ScanWindow } from '../src/scan/scanner.js'
 import type { CandidateFinder } from './candidate-finder.js'
 import { dataPieces, isQuietInZeros, type Pieces } from './data-pieces.js'
-import { EmbeddedFinder } from './embedded-finder.js'
-import { PatternScanner } from './pattern-scanner.js'
+import { PairFinder } from './pair-finder.js'
 import { PendingMatches } from './pending-matches.js'
 import { type RowFound, WordFinder } from './word-finder.js'
 
@@ -40,6 +38,15 @@ export interface RowWatcher {
   decides(part: number, start: number): boolean
 }
 
+/** Rows that are found by pairs of bytes. */
+interface PairGroup {
+  readonly finder: PairFinder
+  /** The parts whose rows they are. */
+  readonly parts: readonly number[]
+  /** Nothing of it stands in the midst of zeros. */
+  readonly quiet: boolean
+}
+
 /** Rows that one finder looks for. */
 interface Group {
   readonly rows: RowTable
@@ -55,10 +62,9 @@ export class RuleStringScanner implements Scanner {
   /** Absent: windows are all there is. */
   watcher: RowWatcher | undefined
   readonly #tables: StringTables
-  readonly #words: readonly { readonly finder: WordFinder; readonly found: RowFound }[]
+  readonly #words: WordFinder | undefined
+  readonly #pairs: readonly PairGroup[]
   readonly #groups: readonly Group[]
-  readonly #others: PatternScanner | undefined
-  readonly #otherParts: readonly number[]
   readonly #verifiers = new Map<number, Verifier>()
   /** Parts that take too long to verify; told once. */
   readonly #givenUp = new Set<number>()
@@ -75,17 +81,20 @@ export class RuleStringScanner implements Scanner {
 
   constructor(tables: StringTables) {
     this.#tables = tables
-    this.#words = tables.words.map(table => ({
-      finder: new WordFinder(table),
-      found: (row, at, end) =>
-        this.#candidate(table.part[row] as number, table.sub[row] as number, at, end, false),
+    const foundOf =
+      ({ part, sub }: Pick<RowTable, 'part' | 'sub'>): RowFound =>
+      (row, at, end, whole) =>
+        this.#candidate(part[row] as number, sub[row] as number, at, end, whole)
+    if (tables.words.part.length > 0) this.#words = new WordFinder(tables.words, foundOf(tables.words))
+    this.#pairs = tables.pairs.map(table => ({
+      finder: new PairFinder(table, foundOf(table)),
+      parts: distinct(table.part),
+      quiet: table.quiet,
     }))
     this.#groups = tables.groups.map(({ rows, longest, database }) => {
       const finder = openDatabase(database, longest)
       return { rows, longest, parts: distinct(rows.part), finder, quiet: isQuietInZeros(finder, longest) }
     })
-    this.#otherParts = distinct(tables.others.rows.part)
-    this.#others = tables.others.nodes.length === 0 ? undefined : embedded(tables)
     const greedy = (part: number): boolean => ((tables.flags[part] as number) & GREEDY) !== 0
     this.#pending = new PendingMatches(tables.flags.length, greedy)
     this.#simple = simpleParts(tables)
@@ -99,35 +108,28 @@ export class RuleStringScanner implements Scanner {
     this.#start = window.ownedStart
     this.#end = window.ownedEnd
     this.#searched += window.ownedEnd - window.ownedStart
-    this.#scanWords(pieces)
+    if (this.#words !== undefined) this.#scanPieces(this.#words, pieces, MOST_ROW_BYTES)
     for (const group of this.#groups) if (!group.parts.every(this.#isFull)) this.#scanGroup(group, pieces)
-    // places to be verified may lie behind the owned part
-    const ownedStart = this.watcher === undefined ? window.ownedStart : 0
-    if (!this.#otherParts.every(this.#isFull))
-      this.#others?.scan({ ...window, ownedStart, ownedEnd: window.bytes.length }, this.#otherSink)
+    for (const group of this.#pairs) if (!group.parts.every(this.#isFull)) this.#scanPairs(group, pieces)
     this.#pending.flush(sink)
     this.#hay = NOTHING
     this.#sink = undefined
   }
 
-  /** Candidates that the embedded matcher finds: the pattern's index is the row's. */
-  readonly #otherSink: MatchSink = {
-    match: (row, offset, length) => {
-      const { rows } = this.#tables.others
-      this.#candidate(rows.part[row] as number, rows.sub[row] as number, offset, offset + length, false)
-    },
-    stringMatch() {},
+  #scanPairs({ finder, quiet }: PairGroup, pieces: Pieces): void {
+    const { bytes } = this.#hay
+    if (quiet) this.#scanPieces(finder, pieces, COMPARED_BYTES)
+    else finder.scan(bytes, 0, bytes.length)
   }
 
-  #scanWords(pieces: Pieces): void {
+  /** Looks at what is not pages of zeros, and `around` bytes beside that: most of a row may be zeros, but not all of it. */
+  #scanPieces(finder: WordFinder | PairFinder, pieces: Pieces, around: number): void {
     const { bytes } = this.#hay
-    for (const { finder, found } of this.#words)
-      for (let i = 0; i < pieces.count; i++) {
-        // no word of a row is zero, but most of it may be
-        const from = Math.max(0, (pieces.from[i] as number) - MOST_ROW_BYTES)
-        const to = Math.min(bytes.length, (pieces.to[i] as number) + MOST_ROW_BYTES)
-        finder.scan(bytes, from, to, found)
-      }
+    for (let i = 0; i < pieces.count; i++) {
+      const from = Math.max(0, (pieces.from[i] as number) - around)
+      const to = Math.min(bytes.length, (pieces.to[i] as number) + around)
+      finder.scan(bytes, from, to)
+    }
   }
 
   #scanGroup(group: Group, pieces: Pieces): void {
@@ -223,7 +225,6 @@ export class RuleStringScanner implements Scanner {
 
   [Symbol.dispose](): void {
     for (const { finder } of this.#groups) finder[Symbol.dispose]()
-    this.#others?.[Symbol.dispose]()
   }
 }
 
@@ -232,32 +233,9 @@ function distinct(parts: Iterable<number>): number[] {
 }
 
 /** Fixed parts that one row of one group finds: each place comes up once. */
-function simpleParts({ words, groups, others, flags }: StringTables): Uint8Array {
+function simpleParts({ words, groups, pairs, flags }: StringTables): Uint8Array {
   const counts = new Uint32Array(flags.length)
-  for (const { part } of [...words, ...groups.map(({ rows }) => rows), others.rows])
+  for (const { part } of [words, ...pairs, ...groups.map(({ rows }) => rows)])
     for (const index of part) counts[index] = (counts[index] as number) + 1
   return Uint8Array.from(flags, (flag, part) => ((flag & FIXED) !== 0 && counts[part] === 1 ? 1 : 0))
-}
-
-function embedded({ others, aheadBytes }: StringTables): PatternScanner {
-  const patterns = others.nodes.map((node): CompiledPattern => {
-    const { min, max } = lengthsOf(node)
-    return {
-      scanner: 'bytes',
-      rule: '',
-      node,
-      minBytes: min,
-      maxBytes: Math.min(max, aheadBytes),
-      lazy: true,
-    }
-  })
-  const compiled: CompiledScan = {
-    patterns,
-    outermost: false,
-    lookBehindBytes: 0,
-    lookAheadBytes: aheadBytes,
-    hints: [],
-  }
-  const finder = new EmbeddedFinder(patterns)
-  return new PatternScanner(compiled, finder.expressions, finder)
 }

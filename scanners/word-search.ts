@@ -1,4 +1,4 @@
-/** Generated from word-search.wat by scripts/word-search.ts; change that and run npm run word-search. Base64. */
+/** Generated from word-search.wat by scripts/web-assembly.ts; change that and run npm run web-assembly. Base64. */
 export const WORD_SEARCH =
   'AGFzbQEAAAABCQFgBH9/f38BfwKjAQoFdGFibGUGbWVtb3J5AgABBXRhYmxlBnN0cmlkZQN/AAV0YWJsZQtmaWx0ZXJTaGlmdAN/AAV0YWJsZQ' +
   'VzbG90cwN/AAV0YWJsZQlzbG90U2hpZnQDfwAFdGFibGUIc2xvdE1hc2sDfwAFdGFibGUEcm93cwN/AAV0YWJsZQRtYXNrA34ABXRhYmxlA291' +

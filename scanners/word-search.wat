@@ -1,11 +1,11 @@
 ;; Looks for the words of a WordTable (src/rules/search/words.ts tells what that is, and how it is laid out here).
-;; scanners/word-search.ts is made of it: npm run word-search.
+;; scanners/word-search.ts is made of it: npm run web-assembly.
 ;;
 ;; Memory: the filter, slots, uses and rows (a WordTable's image), the output (8 bytes a hit: row, and address of its first compared byte),
 ;; and the bytes to be searched.
 (module
   (import "table" "memory" (memory 1))
-  ;; from one word to the next: 2, 4 or 8
+  ;; from one word to the next: 4 or 8
   (import "table" "stride" (global $stride i32))
   ;; the upper bits of a hash, times 8, are the address of a word's 64-bit block of the filter
   (import "table" "filterShift" (global $filterShift i32))

@@ -550,7 +550,7 @@ function enginesOf({ matcher, strings }: CompiledScan, choice?: MatcherChoice): 
   if (matcher?.vectorscan !== undefined) names.add(`vectorscan ${matcher.vectorscan.version}`)
   if (matcher?.embedded !== undefined) names.add(`embedded ${matcher.embedded.version}`)
   if ((strings?.groups.length ?? 0) > 0) names.add(describeMatcher())
-  if ((strings?.others.nodes.length ?? 0) > 0) names.add(describeMatcher('embedded'))
+  if ((strings?.pairs.length ?? 0) > 0) names.add(describeMatcher('embedded'))
   if (names.size === 0) names.add(describeMatcher(choice))
   return [...names].join(', ')
 }

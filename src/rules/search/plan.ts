@@ -5,8 +5,10 @@ import type { ByteSet, PatternNode } from '../../patterns/node.js'
 import { printExpression } from '../../patterns/print.js'
 import type { RuleString } from '../ast.js'
 import { atomsOf } from './atoms.js'
+import { leadingSets } from './leading.js'
+import { COMPARED_BYTES, type PairRow, pairRowOf, standsInZeros } from './pairs.js'
 import { type Part, partsOf, type Variant } from './parts.js'
-import { isCaseless, type Row, rowNode, rowsOf } from './rows.js'
+import { isCaseless, type Row, rowsOf } from './rows.js'
 import { longestOf, startsOf } from './starts.js'
 import { surroundingsOf } from './surroundings.js'
 import { maskedSet } from './tree.js'
@@ -32,18 +34,19 @@ export interface RowTable {
 /** Rows that are searched together; equal ones are one expression. */
 export interface RowGroup {
   readonly rows: RowTable
-  /** As Vectorscan takes them; empty when `nodes` are for the embedded matcher. */
+  /** As Vectorscan takes them. */
   readonly expressions: readonly string[]
   readonly longest: number
 }
 
 export interface PlannedStrings {
   readonly parts: readonly Part[]
-  /** Rows that are found by words of memory; none is without rows. */
-  readonly words: readonly WordRows[]
+  /** Rows that are found by words of memory. */
+  readonly words: WordRows
+  /** Rows that are found by pairs of bytes; those that zeros are by themselves. */
+  readonly pairs: readonly (readonly PairRow[])[]
+  /** For Vectorscan. */
   readonly groups: readonly RowGroup[]
-  /** For the embedded matcher: matches of `nodes[i]` start at the place to be verified, plus `rows.distance[i]`. */
-  readonly others: { readonly rows: RowTable; readonly nodes: readonly PatternNode[] }
   /** Bytes behind a start that decide about it, and before it. */
   readonly aheadBytes: number
   readonly behindBytes: number
@@ -55,12 +58,6 @@ interface OpenRow {
   readonly row: Row
 }
 
-interface OpenOther {
-  readonly part: number
-  readonly sub: number
-  readonly node: PatternNode
-}
-
 const ZERO = maskedSet(0, 0xff)
 /** The mask of a letter in both cases. */
 const CASELESS = 0xdf
@@ -68,20 +65,14 @@ const CASELESS = 0xdf
 /** Words are compared as this machine reads them. */
 const IS_LITTLE_ENDIAN = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1
 
-/** Vectorscan is several times faster with fewer rows than 250. */
-const GROUP_ROWS = 200
-/** A second pass over words takes as long as the search for some hundred rows by Vectorscan. */
-const MANY_PAIRS = 250
-/** So many rows more for Vectorscan cost less than half a pass over words. */
-const FEW_SHORT = 60
+/** More rows than this are found faster by pairs of bytes than by Vectorscan. */
+const FEW_ROWS = 60
 /** One row of fewer bytes makes the search for all others slower. */
 const SHORT_BYTES = 4
-/** More rows of one kind than this are faster together. */
-const MANY_ROWS = 1600
 
 /**
- * Plans the search of strings. `vectorscan` false: what is not found by words is for the embedded matcher. `counts`: of samples of what
- * will be searched, if there are some; what is found does not depend on them.
+ * Plans the search of strings: long rows by words of memory, the others by Vectorscan where they are few, by pairs of bytes where not. `vectorscan`
+ * false: there is none. `counts`: of samples of what will be searched, if there are some; what is found does not depend on them.
  */
 export function planStrings(
   strings: readonly RuleString[],
@@ -105,40 +96,68 @@ export function planStrings(
       }
     }
   }
-  const words = vectorscan ? (inLongStrides(byWords, left, counts) ?? inStrides(byWords)) : inStrides(byWords)
-  const pairs: WordRow[] = []
-  const rows: OpenRow[] = []
-  const others: OpenOther[] = []
-  const byPairs = left.map(search => wordOf(search, 2, counts))
-  const areMany = !vectorscan || byPairs.filter(word => word !== undefined).length >= MANY_PAIRS
-  for (const [index, { part, sub, bytes, offset }] of left.entries()) {
-    const word = areMany ? byPairs[index] : undefined
-    if (word !== undefined) {
-      pairs.push({ ...word, part, sub })
-      continue
-    }
-    if (bytes === undefined) {
-      const node = startsOf(parts[part] as Part)
-      if (node !== undefined) others.push({ part, sub, node })
-      continue
-    }
-    const sets = 'masks' in bytes ? setsOf(bytes) : bytes
-    const found = vectorscan ? rowsOf(sets, counts) : undefined
-    if (found === undefined) others.push({ part, sub, node: rowNode(sets.slice(offset)) })
-    else for (const row of found) rows.push({ part, sub, row: { ...row, distance: row.distance - offset } })
-  }
-  const passes: WordRows[] = [words, { stride: 2, rows: pairs }]
+  const few = vectorscan ? fewRows(byWords, left, counts) : undefined
+  const pairs = few === undefined ? left.flatMap(search => pairRowsOf(search, parts, counts)) : []
   return {
     parts,
-    words: passes.filter(each => each.rows.length > 0),
-    groups: groupsOf(rows),
-    others: {
-      rows: tableOf(others.map(({ part, sub }) => [{ part, sub, distance: 0, whole: false }])),
-      nodes: others.map(({ node }) => node),
-    },
+    words: few?.words ?? inStrides(byWords),
+    pairs: [pairs.filter(row => !standsInZeros(row)), pairs.filter(standsInZeros)].filter(
+      ({ length }) => length > 0,
+    ),
+    groups: groupsOf(few?.rows ?? []),
     aheadBytes: aheadBytes + 2,
     behindBytes: 4,
   }
+}
+
+/** Rows for Vectorscan, where it can find all that is `left` and that is little: then words may be far apart, too. */
+function fewRows(
+  byWords: readonly FoundSearch[],
+  left: readonly OpenSearch[],
+  counts: WordCounts | undefined,
+): { readonly words: WordRows; readonly rows: readonly OpenRow[] } | undefined {
+  const rows = vectorscanRows(left, counts)
+  if (rows === undefined) return undefined
+  const far: WordRow[] = []
+  const near: OpenSearch[] = []
+  for (const search of byWords) {
+    const word = wordOf(search, 8, counts)
+    if (word !== undefined) far.push({ ...word, part: search.part, sub: search.sub })
+    else near.push(search)
+  }
+  const more = vectorscanRows(near, counts)
+  return more !== undefined && rows.length + more.length <= FEW_ROWS
+    ? { words: { stride: 8, rows: far }, rows: [...rows, ...more] }
+    : { words: inStrides(byWords), rows }
+}
+
+/** Undefined where some can't be found by Vectorscan, or they are many. */
+function vectorscanRows(
+  searches: readonly OpenSearch[],
+  counts: WordCounts | undefined,
+): readonly OpenRow[] | undefined {
+  if (searches.length > FEW_ROWS) return undefined
+  const open: OpenRow[] = []
+  for (const { part, sub, bytes, offset } of searches) {
+    const rows = bytes && rowsOf(setsOf(bytes), counts)
+    if (rows === undefined) return undefined
+    for (const row of rows) open.push({ part, sub, row: { ...row, distance: row.distance - offset } })
+  }
+  return open.length > FEW_ROWS ? undefined : open
+}
+
+/** None where nothing can match. */
+function pairRowsOf(
+  { part, sub, bytes, offset }: OpenSearch,
+  parts: readonly Part[],
+  counts: WordCounts | undefined,
+): PairRow[] {
+  const of = parts[part] as Part
+  const starts = bytes === undefined ? startsOf(of) : undefined
+  const sets = starts === undefined ? setsOf(bytes ?? []) : leadingSets(starts, COMPARED_BYTES)
+  if (sets.length === 0) return []
+  const row = pairRowOf(sets, offset, counts)
+  return [{ ...row, part, sub, whole: of.kind === 'fixed' && row.sets.length === sets.length }]
 }
 
 interface OpenSearch extends Search {
@@ -154,23 +173,6 @@ type FoundRow = Omit<WordRow, 'part' | 'sub'>
 
 function inStrides(searches: readonly FoundSearch[]): WordRows {
   return { stride: 4, rows: searches.map(({ word, part, sub }) => ({ ...word, part, sub })) }
-}
-
-/** At every eighth byte, where all but a few rows are long enough: those few are put to what is `left`. Undefined: too many are not. */
-function inLongStrides(
-  searches: readonly FoundSearch[],
-  left: OpenSearch[],
-  counts: WordCounts | undefined,
-): WordRows | undefined {
-  const rows: WordRow[] = []
-  const short: OpenSearch[] = []
-  for (const search of searches) {
-    const word = wordOf(search, 8, counts)
-    if (word !== undefined) rows.push({ ...word, part: search.part, sub: search.sub })
-    else if (short.push(search) > FEW_SHORT) return undefined
-  }
-  left.push(...short)
-  return { stride: 8, rows }
 }
 
 function wordOf(
@@ -206,8 +208,9 @@ function searchesOf(part: Part): Search[] {
   ])
 }
 
-function setsOf({ values, masks }: Variant): ByteSet[] {
-  return Array.from(values, (value, at) => maskedSet(value, masks[at] ?? 0xff))
+function setsOf(bytes: Variant | readonly ByteSet[]): readonly ByteSet[] {
+  if (!('masks' in bytes)) return bytes
+  return Array.from(bytes.values, (value, at) => maskedSet(value, bytes.masks[at] ?? 0xff))
 }
 
 type Kind = 'zeros' | 'mixed' | 'short' | 'long'
@@ -219,7 +222,7 @@ function kindOf({ row: { node } }: OpenRow): Kind {
   return lengthOf(node) < SHORT_BYTES ? 'short' : 'long'
 }
 
-/** Rows of a kind, in groups that are searched one after the other; equal rows are one expression. */
+/** Rows by kind: the groups are searched one after the other; equal rows are one expression. */
 function groupsOf(rows: readonly OpenRow[]): RowGroup[] {
   const kinds = new Map<Kind, Map<string, OpenRow[]>>()
   for (const open of rows) {
@@ -231,13 +234,7 @@ function groupsOf(rows: readonly OpenRow[]): RowGroup[] {
     if (known === undefined) expressions.set(expression, [open])
     else known.push(open)
   }
-  return [...kinds.values()].flatMap(expressions => {
-    const all = [...expressions]
-    if (all.length > MANY_ROWS) return [groupOf(all)]
-    const count = Math.ceil(all.length / GROUP_ROWS)
-    const size = Math.ceil(all.length / count)
-    return Array.from({ length: count }, (_, at) => groupOf(all.slice(at * size, (at + 1) * size)))
-  })
+  return [...kinds.values()].map(expressions => groupOf([...expressions]))
 }
 
 function groupOf(expressions: readonly (readonly [string, readonly OpenRow[]])[]): RowGroup {

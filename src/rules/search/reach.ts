@@ -1,5 +1,4 @@
 /** How far what is looked for reaches: what a search that is put together from pieces must see together. */
-import { lengthsOf } from '../../patterns/measure.js'
 import { SCAN_LIMIT } from './fibers.js'
 import { longestOf } from './starts.js'
 import { codePart, FIXED, type StringTables } from './tables.js'
@@ -9,11 +8,10 @@ const BEHIND = 4
 const BEYOND = 4
 
 /** Longest row of any expression: what a hit looks at. */
-export function longestRow({ words, groups, others, aheadBytes }: StringTables): number {
+export function longestRow({ words, groups, pairs }: StringTables): number {
   let most = 1
-  for (const { length } of words) for (const each of length) most = Math.max(most, each)
+  for (const { length } of [words, ...pairs]) for (const each of length) most = Math.max(most, each)
   for (const { longest } of groups) most = Math.max(most, longest)
-  for (const node of others.nodes) most = Math.max(most, Math.min(lengthsOf(node).max, aheadBytes))
   return most
 }
 

@@ -54,11 +54,6 @@ export function rowsOf(sets: readonly ByteSet[], counts?: WordCounts): readonly 
   }))
 }
 
-/** All of the bytes as one node, for the embedded matcher. */
-export function rowNode(sets: readonly ByteSet[]): PatternNode {
-  return nodeOf(sets.map(cellOf))
-}
-
 /** A letter in both cases. */
 export function isCaseless(set: ByteSet): boolean {
   const [a = 0, b = 0, ...more] = setMembers(set)

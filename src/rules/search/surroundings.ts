@@ -22,12 +22,29 @@ export function surroundingsOf(root: TreeNode, atoms: readonly Atom[]): Surround
     if (place === undefined || !nodes.every((node, i) => place.items[place.at + i] === node))
       return { sets: nodes.map(({ set }) => set), atom: 0 }
     const { items, at } = place
-    let from = at
-    let to = at + nodes.length
-    while (from > 0 && at - from < REACH && setOfNode(items[from - 1]) !== undefined) from--
-    while (to < items.length && to - at < REACH && setOfNode(items[to]) !== undefined) to++
-    return { sets: items.slice(from, to).map(item => setOfNode(item) as ByteSet), atom: at - from }
+    const before = neighbours(items, at - 1, -1)
+    const behind = neighbours(items, at + nodes.length, 1)
+    return {
+      sets: [...before.toReversed(), ...nodes.map(({ set }) => set), ...behind],
+      atom: before.length,
+    }
   })
+}
+
+/** The bytes from an item on, in one direction, as far as each stands at one distance. */
+function neighbours(items: readonly TreeNode[], from: number, step: 1 | -1): ByteSet[] {
+  const sets: ByteSet[] = []
+  for (let at = from; sets.length < REACH; at += step) {
+    const item = items[at]
+    if (item?.kind === 'jump' && item.min === item.max && item.max <= REACH)
+      for (let i = 0; i < item.min; i++) sets.push(item.set)
+    else {
+      const set = setOfNode(item)
+      if (set === undefined) break
+      sets.push(set)
+    }
+  }
+  return sets
 }
 
 function setOfNode(node: TreeNode | undefined): ByteSet | undefined {

@@ -2,7 +2,8 @@
  * What is planned as tables in shared memory, which every thread reads, and which are kept on disk as they are. Code is kept as text, part
  * by part, and made when a part is first hit.
  */
-import type { PatternNode } from '../../patterns/node.js'
+
+import { type PairTable, pairTableOf } from './pairs.js'
 import type { Part } from './parts.js'
 import type { PlannedStrings, RowTable } from './plan.js'
 import { decodeTree, encodeTree } from './tree-text.js'
@@ -40,13 +41,13 @@ export interface StringTables {
   /** Where each part's code begins in `code`, JSON; one more for the end. */
   readonly codes: Uint32Array
   readonly code: Uint8Array
-  readonly words: readonly WordTable[]
+  readonly words: WordTable
   readonly groups: readonly {
     readonly rows: RowTable
     readonly longest: number
     readonly database: SharedArrayBuffer
   }[]
-  readonly others: { readonly rows: RowTable; readonly nodes: readonly PatternNode[] }
+  readonly pairs: readonly PairTable[]
   readonly aheadBytes: number
   readonly behindBytes: number
 }
@@ -97,13 +98,13 @@ export function tablesOf(
     variantWide: octets(all.map(({ wide }) => (wide ? 1 : 0))),
     codes: words(codes),
     code: joined([new TextEncoder().encode(code.join(''))], codeCount),
-    words: plan.words.map(wordTableOf),
+    words: wordTableOf(plan.words),
     groups: plan.groups.map(({ rows, longest, expressions }) => ({
       rows: sharedRows(rows),
       longest,
       database: compile(expressions),
     })),
-    others: { rows: sharedRows(plan.others.rows), nodes: plan.others.nodes },
+    pairs: plan.pairs.map(pairTableOf),
     aheadBytes: plan.aheadBytes,
     behindBytes: plan.behindBytes,
   }

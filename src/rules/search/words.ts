@@ -1,9 +1,8 @@
 /**
  * Strings that hold seven known bytes in a row are found by the aligned words of memory: whatever the alignment, one whole word of four
  * bytes lies within the seven. So memory is looked at a word at a time, which is several times faster than any search byte by byte,
- * and however many strings there are. Five bytes hold one of the words that begin at even addresses, in twice the time; eleven one of
- * every other, in half of it. Letters are folded,
- * so that strings which ignore case are among them.
+ * and however many strings there are. Eleven bytes hold one of every other word, in half of the time. Letters are folded, so that strings
+ * which ignore case are among them.
  */
 import { setMembers } from '../../patterns/byte-set.js'
 import type { ByteSet } from '../../patterns/node.js'
@@ -11,7 +10,7 @@ import { isCaseless } from './rows.js'
 import { FOLD, foldedWord, HASH, SECOND_HASH, WORD_BYTES, type WordCounts } from './word-counts.js'
 
 /** From one word that is looked at to the next. */
-export type Stride = 2 | 4 | 8
+export type Stride = 4 | 8
 /** Where in a row a word may begin. */
 const PHASES = 8
 /** Bytes in a row that hold a whole word at any alignment. */

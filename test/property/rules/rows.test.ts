@@ -1,6 +1,6 @@
 /**
- * Rows that are found by the aligned words of memory, against a search byte by byte: at any alignment, at the edges of windows and of
- * runs of zeros, many rows with the same words, letters in either case.
+ * Rows that are found by the aligned words of memory, or by pairs of bytes, against a search byte by byte: at any alignment, at the edges of windows
+ * and of runs of zeros, many rows with the same words, letters in either case, bytes that are known in part.
  */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -10,8 +10,14 @@ import { compileRules } from '../../../src/rules/compile.js'
 import { planStrings } from '../../../src/rules/search/plan.js'
 import { scanInWindows } from '../../helpers/rule-windows.js'
 
-/** A byte that is looked for: a value, either case of a letter, or any (-1). */
-type Cell = number | { readonly letter: number }
+/** A byte that is looked for: a value, either case of a letter, what has these bits or has not, or any (-1). */
+type Cell = number | { readonly letter: number } | Masked
+interface Masked {
+  readonly value: number
+  /** 0xf0 or 0x0f. */
+  readonly mask: number
+  readonly negated: boolean
+}
 
 const PAGE = 4096
 /** Larger than what a finder takes in one go, whatever it is. */
@@ -27,14 +33,28 @@ function stringsOf(rows: readonly (readonly Cell[])[]): readonly RuleString[] {
 
 function sourceOf(cells: readonly Cell[]): string {
   const hex = (byte: number): string => byte.toString(16).padStart(2, '0')
-  if (cells.some(cell => typeof cell !== 'number'))
-    return `"${cells.map(cell => `\\x${hex(typeof cell === 'number' ? cell : cell.letter)}`).join('')}" nocase`
-  return `{ ${cells.map(cell => (cell === -1 ? '??' : hex(cell as number))).join(' ')} }`
+  if (cells.some(cell => typeof cell === 'object' && 'letter' in cell))
+    return `"${cells.map(cell => `\\x${hex(typeof cell === 'object' && 'letter' in cell ? cell.letter : Number(cell))}`).join('')}" nocase`
+  const digits = cells.map(cell => {
+    if (typeof cell === 'number') return cell === -1 ? '??' : hex(cell)
+    if ('letter' in cell) throw new Error('letters stand in text')
+    const { value, mask, negated } = cell
+    return `${negated ? '~' : ''}${mask === 0xf0 ? `${hex(value)[0]}?` : `?${hex(value)[1]}`}`
+  })
+  return `{ ${digits.join(' ')} }`
 }
 
 function matches(cell: Cell, byte: number): boolean {
-  if (typeof cell !== 'number') return byte === cell.letter || byte === (cell.letter ^ 0x20)
-  return cell === -1 || cell === byte
+  if (typeof cell === 'number') return cell === -1 || cell === byte
+  if ('letter' in cell) return byte === cell.letter || byte === (cell.letter ^ 0x20)
+  return ((byte & cell.mask) === (cell.value & cell.mask)) !== cell.negated
+}
+
+/** A byte that a cell stands for. */
+function byteOf(cell: Cell, other: boolean, fill: number): number {
+  if (typeof cell === 'number') return cell === -1 ? fill : cell
+  if ('letter' in cell) return cell.letter ^ (other ? 0x20 : 0)
+  return cell.negated ? fill : (cell.value & cell.mask) | (fill & ~cell.mask)
 }
 
 /** `string:offset`, in order. */
@@ -60,15 +80,25 @@ function scanned(strings: readonly RuleString[], bytes: Uint8Array, cuts: readon
   return found.sort()
 }
 
-const isByWords = (strings: readonly RuleString[]): number =>
-  planStrings(strings, false).words.reduce((sum, { rows }) => sum + rows.length, 0)
+const byWordsOf = (strings: readonly RuleString[]): number => planStrings(strings, false).words.rows.length
+const byPairsOf = (strings: readonly RuleString[]): number =>
+  planStrings(strings, false).pairs.reduce((sum, { length }) => sum + length, 0)
 
 /** Few values, so that rows have words in common and nearly match everywhere. */
 const byte = fc.constantFrom(0x61, 0x62, 0x41, 0x00, 0x01, 0x21, 0xff)
-const cell = fc.oneof({ weight: 12, arbitrary: byte }, { weight: 1, arbitrary: fc.constant(-1) })
+const masked = fc.record({ value: byte, mask: fc.constantFrom(0xf0, 0x0f), negated: fc.boolean() })
+const any = fc.constant(-1)
+const longRow = fc.array(fc.oneof({ weight: 12, arbitrary: byte }, { weight: 1, arbitrary: any }), {
+  minLength: 7,
+  maxLength: 24,
+})
+const shortRow = fc.array(fc.oneof({ weight: 4, arbitrary: byte }, any, masked), {
+  minLength: 1,
+  maxLength: 24,
+})
 const hexRow = fc
-  .array(cell, { minLength: 7, maxLength: 24 })
-  .filter(cells => cells[0] !== -1 && cells.at(-1) !== -1 && cells.some(each => each !== -1))
+  .oneof<fc.Arbitrary<Cell[]>[]>(longRow, shortRow)
+  .filter(cells => cells[0] !== -1 && cells.at(-1) !== -1)
 const caselessRow = fc
   .array(fc.constantFrom(0x61, 0x62, 0x41, 0x7a, 0x5b, 0x21), { minLength: 7, maxLength: 20 })
   .map(bytes =>
@@ -103,11 +133,7 @@ function laidOut(all: readonly (readonly Cell[])[], pieces: readonly Piece[]): n
     if ('zeros' in each) return Array.from({ length: each.zeros }, () => 0)
     if (!('row' in each)) return each
     const cells = all[each.row % all.length]!
-    return cells
-      .slice(each.skip, cells.length - each.drop)
-      .map(one =>
-        typeof one !== 'number' ? one.letter ^ (each.other ? 0x20 : 0) : one === -1 ? each.fill : one,
-      )
+    return cells.slice(each.skip, cells.length - each.drop).map(one => byteOf(one, each.other, each.fill))
   })
 }
 
@@ -118,9 +144,10 @@ function placed(bytes: readonly number[], remainder: number, around: number): Ui
   return buffer.subarray(remainder, remainder + bytes.length)
 }
 
-describe('rows that are found by words', () => {
+describe('rows that are found by words and by pairs', () => {
   it('are told once at each place, whatever the alignment and however windows are cut', () => {
     let byWords = 0
+    let byPairs = 0
     fc.assert(
       fc.property(
         rows,
@@ -130,7 +157,8 @@ describe('rows that are found by words', () => {
         fc.array(fc.nat(400), { maxLength: 4 }),
         (all, pieces, remainder, around, cuts) => {
           const strings = stringsOf(all)
-          byWords += isByWords(strings)
+          byWords += byWordsOf(strings)
+          byPairs += byPairsOf(strings)
           const bytes = placed(laidOut(all, pieces), remainder, around)
           expect(scanned(strings, bytes, cuts)).toEqual(naive(all, bytes))
         },
@@ -138,13 +166,14 @@ describe('rows that are found by words', () => {
       { numRuns: 100 * Number(process.env['VMSIFT_RULE_RUNS'] ?? 1) },
     )
     expect(byWords).toBeGreaterThan(0)
+    expect(byPairs).toBeGreaterThan(0)
   })
 
   it('are found at every place of a large window, and in windows that barely hold them', () => {
     const text = (value: string): Cell[] => [...Buffer.from(value)]
     const all = [text('needle!'), text('needle-in-a-haystack'), text('xneedle')]
     const strings = stringsOf(all)
-    expect(isByWords(strings)).toBe(all.length)
+    expect(byWordsOf(strings)).toBe(all.length)
     const bytes = new Uint8Array(LARGE).fill(0x2e)
     for (let at = 0; at + 40 < LARGE; at += 4093) Buffer.from('needle-in-a-haystack').copy(bytes, at)
     for (let power = 10; 2 ** power < LARGE; power++)
@@ -163,7 +192,7 @@ describe('rows that are found by words', () => {
   it('may be hundreds with the same word', () => {
     const all = Array.from({ length: 500 }, (_, i): Cell[] => [...Buffer.from(`common-${i.toString(36)}.`)])
     const strings = stringsOf(all)
-    expect(isByWords(strings)).toBe(all.length)
+    expect(byWordsOf(strings)).toBe(all.length)
     const bytes = Buffer.from(all.map(cells => String.fromCharCode(...(cells as number[]))).join(' '))
     expect(scanned(strings, bytes, [1000, 1001, 3000])).toEqual(naive(all, bytes))
   })
@@ -175,8 +204,40 @@ describe('rows that are found by words', () => {
       Array.from({ length: 10 }, () => 0),
     ]
     const strings = stringsOf(all)
-    expect(isByWords(strings)).toBe(0)
+    expect(byWordsOf(strings)).toBe(0)
     const bytes = Buffer.from(`${'a'.repeat(20)}${'ab'.repeat(10)}${'\0'.repeat(3 * PAGE)}${'a'.repeat(9)}`)
     expect(scanned(strings, bytes, [13, 27, 5000])).toEqual(naive(all, bytes))
+  })
+
+  it('that are short are found at every place of a large window, and to its last byte', () => {
+    const all: Cell[][] = [
+      [0x21],
+      [0x21, 0x3f],
+      [{ value: 0x30, mask: 0xf0, negated: false }],
+      [0x2e, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0x21],
+      [0x00, 0x21],
+    ]
+    const strings = stringsOf(all)
+    expect(byPairsOf(strings)).toBe(all.length)
+    const bytes = new Uint8Array(LARGE).fill(0x2e)
+    for (let at = 0; at + 2 < LARGE; at += 4093) bytes.set([0x21, 0x3f], at)
+    bytes.fill(0, 3 * PAGE, 7 * PAGE)
+    for (let power = 13; 2 ** power < LARGE; power++)
+      for (let edge = 2 ** power; edge + 1 < LARGE; edge += 2 ** power) bytes[edge - (power & 1)] = 0x21
+    bytes[LARGE - 1] = 0x21
+    const wanted = naive(all, bytes)
+    expect(scanned(strings, bytes, [])).toEqual(wanted)
+    expect(scanned(strings, bytes, [1, 2, 4096, 65_536, 262_143, 262_144, LARGE - 1])).toEqual(wanted)
+  })
+
+  it('may be thousands with the same pair, at each byte', () => {
+    const all = Array.from({ length: 3000 }, (_, i): Cell[] => [
+      0x61,
+      0x61,
+      { value: i & 15, mask: 0x0f, negated: i % 2 === 0 },
+    ])
+    const strings = stringsOf(all)
+    const bytes = Buffer.from(`${'a'.repeat(40)}${'\0'.repeat(9)}aab`)
+    expect(scanned(strings, bytes, [20])).toEqual(naive(all, bytes))
   })
 })
