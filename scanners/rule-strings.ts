@@ -78,6 +78,8 @@ export class RuleStringScanner implements Scanner {
   /** What starts in the window is told from here on, and below. */
   #start = 0
   #end = 0
+  /** The part that is being verified. */
+  #part = 0
 
   constructor(tables: StringTables) {
     this.#tables = tables
@@ -199,13 +201,17 @@ export class RuleStringScanner implements Scanner {
       this.#verifiers.set(part, verifier)
     }
     if (this.#givenUp.has(part)) return
-    verifier.verify(this.#hay, sub, at, (start, length, order) => {
-      if (start >= this.#start && start < this.#end && watcher?.decides(part, start) !== false)
-        this.#pending.push(part, start, length, order)
-    })
+    this.#part = part
+    verifier.verify(this.#hay, sub, at, this.#verified)
     if (!verifier.isExhausted(this.#searched)) return
     this.#givenUp.add(part)
     this.#sink?.stringMatch(part, this.#start, GIVEN_UP)
+  }
+
+  readonly #verified = (start: number, length: number, order: number): void => {
+    const part = this.#part
+    if (start >= this.#start && start < this.#end && this.watcher?.decides(part, start) !== false)
+      this.#pending.push(part, start, length, order)
   }
 
   #fixed(part: number, sub: number, at: number, whole: boolean, flags: number): void {

@@ -45,9 +45,6 @@ type Before = 'word' | 'other' | 'edge' | 'start'
 interface State {
   readonly fibers: readonly Fiber[]
   readonly before: Before
-  /** By what comes next (`#symbolAt`): the state behind it, and 1 where some fiber arrives before it. */
-  readonly next: Int32Array
-  readonly arrives: Uint8Array
 }
 
 /** What a run may look at: `bytes` from `low` to `high`, which are the ends of what there is, or far enough away. */
@@ -60,6 +57,19 @@ export interface Haystack {
 /** Takes the lengths of matches. */
 export type Arrived = (length: number) => void
 
+/** What runs over bytes in one direction. */
+export interface Machine {
+  /** Steps that were taken to make it ready; above `MAX_WORK` nothing is told any more. */
+  readonly work: number
+  /** Bytes that the last run went. */
+  readonly went: number
+  /**
+   * Tells the length of every match before `at`; forward, of those from `at` on that are preferred, ever more so. `size`: bytes a character.
+   * Returns the last one, -1 when there is none.
+   */
+  run(hay: Haystack, at: number, size: number, arrived?: Arrived): number
+}
+
 /** What comes next, besides a byte of a class: these follow the classes. */
 const BLOCKED = 0
 const LIMIT = 1
@@ -67,19 +77,24 @@ const END = 2
 const OTHERS = 3
 
 /** Code from one place on. */
-export class FiberMachine {
+export class FiberMachine implements Machine {
   readonly #code: Code
   readonly #entry: number
   readonly #backward: boolean
   readonly #classOf: Uint8Array
   readonly #example: readonly number[]
   readonly #classes: number
+  /** What can come next: a class, or one of the others. */
+  readonly #symbols: number
   #states: State[] = []
+  /** By state and by what comes next: twice the state behind it, plus 1 where some fiber arrives before it; or `UNKNOWN`. */
+  #table = new Int32Array(0)
   #index = new Map<string, number>()
   #kept = 0
   #first = new Map<Before, number>()
-  /** Steps of fibers so far; above `MAX_WORK` nothing is told any more. */
+  /** Steps of fibers so far. */
   work = 0
+  went = 0
 
   constructor(code: Code, entry: number, backward: boolean) {
     this.#code = code
@@ -89,13 +104,10 @@ export class FiberMachine {
     this.#classOf = classOf
     this.#example = example
     this.#classes = example.length
+    this.#symbols = example.length + OTHERS
   }
 
-  /**
-   * Tells the length of every match before `at`; forward, of those from `at` on that are preferred, ever more so: the last one counts.
-   * `size`: bytes a character. Returns how many bytes it went.
-   */
-  run(hay: Haystack, at: number, size: number, arrived: Arrived): number {
+  run(hay: Haystack, at: number, size: number, arrived?: Arrived): number {
     const { bytes } = hay
     const backward = this.#backward
     const room = backward ? at - hay.low : hay.high - at
@@ -104,24 +116,33 @@ export class FiberMachine {
     const step = backward ? -size : size
     const classes = this.#classes
     const classOf = this.#classOf
+    const symbols = this.#symbols
     let state = this.#firstState(this.#code.looksAround ? this.#before(hay, at, size) : 'other')
+    let table = this.#table
     let position = backward ? at - size : at
-    for (let length = 0; ; length += size) {
-      const { next, arrives } = this.#states[state] as State
+    let last = -1
+    let length = 0
+    for (; ; length += size) {
       let symbol: number
       if (length >= most) symbol = classes + (room <= length ? END : LIMIT)
       else if (size === 2 && bytes[position + 1] !== 0) symbol = classes + BLOCKED
       else symbol = classOf[bytes[position] as number] as number
-      let target = next[symbol] as number
-      if (target === UNKNOWN) {
-        target = this.#extend(state, symbol)
-        if (this.work > MAX_WORK) return length
+      let entry = table[state * symbols + symbol] as number
+      if (entry === UNKNOWN) {
+        entry = this.#extend(state, symbol)
+        table = this.#table
+        if (this.work > MAX_WORK) break
       }
-      if (arrives[symbol] === 1) arrived(length)
-      if (target === DEAD) return length
-      state = target
+      if ((entry & 1) === 1) {
+        last = length
+        if (arrived !== undefined) arrived(length)
+      }
+      state = entry >> 1
+      if (state === DEAD) break
       position += step
     }
+    this.went = length
+    return last
   }
 
   /** What stands before the first character, seen in the direction of the run. */
@@ -134,6 +155,7 @@ export class FiberMachine {
 
   #forget(): void {
     this.#states = []
+    this.#table.fill(UNKNOWN)
     this.#index = new Map()
     this.#kept = 0
     this.#first = new Map()
@@ -161,19 +183,18 @@ export class FiberMachine {
   }
 
   #add(fibers: readonly Fiber[], before: Before, key: string): number {
-    const symbols = this.#classes + OTHERS
-    const index = this.#states.push({
-      fibers,
-      before,
-      next: new Int32Array(symbols).fill(UNKNOWN),
-      arrives: new Uint8Array(symbols),
-    })
+    const index = this.#states.push({ fibers, before })
+    if (index * this.#symbols > this.#table.length) {
+      const larger = new Int32Array(Math.max(8 * this.#symbols, this.#table.length * 2)).fill(UNKNOWN)
+      larger.set(this.#table)
+      this.#table = larger
+    }
     this.#index.set(key, index - 1)
     this.#kept += fibers.length + 8
     return index - 1
   }
 
-  /** Computes what a state does on a symbol: libyara's step over all fibers, in their order. */
+  /** Computes what a state does on a symbol, an entry of the table: libyara's step over all fibers, in their order. */
   #extend(index: number, symbol: number): number {
     const state = this.#states[index] as State
     const eaten = symbol < this.#classes ? (this.#example[symbol] as number) : undefined
@@ -186,13 +207,14 @@ export class FiberMachine {
       if (assertion === 'end') return !this.#backward && kind === END
       return assertion === 'word-boundary' ? isBoundary : !isBoundary
     }
+    let arrives = 0
     const after: Fiber[] = []
     const queue = state.fibers.slice()
     for (let i = 0; i < queue.length && this.work <= MAX_WORK; i++) {
       const fiber = queue[i] as Fiber
       const instruction = this.#at(fiber.at)
       if (instruction.op === MATCH) {
-        state.arrives[symbol] = 1
+        arrives = 1
         if (!this.#backward) break
       } else if (instruction.op === ASSERT) {
         if (holds(instruction)) queue.splice(i + 1, 0, ...this.#sync({ ...fiber, at: fiber.at + 1 }))
@@ -202,8 +224,9 @@ export class FiberMachine {
     this.work += queue.length + after.length
     if (queue.length > MAX_FIBERS || after.length > MAX_FIBERS) this.work = Number.POSITIVE_INFINITY
     const target = this.#stateOf(after, isWordNext && this.#code.looksAround ? 'word' : 'other')
-    state.next[symbol] = target
-    return target
+    const entry = target * 2 + arrives
+    this.#table[index * this.#symbols + symbol] = entry
+    return entry
   }
 
   #at(index: number): Instruction {

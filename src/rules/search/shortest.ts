@@ -1,7 +1,7 @@
 /** Hex strings without alternatives: sets and jumps in a row. All ways at once, as a list of positions (libyara's `yr_re_fast_exec`). */
 import { setHas, setMembers } from '../../patterns/byte-set.js'
 import type { ByteSet } from '../../patterns/node.js'
-import { type Arrived, type Haystack, SCAN_LIMIT } from './fibers.js'
+import { type Arrived, type Haystack, type Machine, SCAN_LIMIT } from './fibers.js'
 import { PositionList } from './positions.js'
 
 /** One byte of a set, or a jump over `min` to `max` bytes. */
@@ -16,7 +16,10 @@ const LIST = new PositionList()
 type Members = Uint8Array
 
 /** Steps in the order in which they are taken. */
-export class RowMachine {
+export class RowMachine implements Machine {
+  readonly work = 0
+  /** Positions. */
+  went = 0
   /** What stands before the first jump: most places fail here, and no positions need be kept. */
   readonly #head: readonly Members[]
   readonly #rest: readonly (Members | { readonly min: number; readonly max: number })[]
@@ -38,47 +41,58 @@ export class RowMachine {
     this.#literals = steps.slice(split).map(literalOf)
   }
 
-  /** Tells the length of every match before `at`; forward, of the shortest one from `at` on. Returns how many positions it went. */
-  run(hay: Haystack, at: number, arrived: Arrived): number {
+  /** Tells the length of every match before `at`; forward, of the shortest one from `at` on. */
+  run(hay: Haystack, at: number, _size: number, arrived?: Arrived): number {
     const { bytes } = hay
     const most = Math.min(SCAN_LIMIT, this.#backward ? at - hay.low : hay.high - at)
     const head = this.#head
-    if (head.length > most) return 0
+    this.went = 0
+    if (head.length > most) return -1
     const step = this.#backward ? -1 : 1
     let position = this.#backward ? at - 1 : at
     for (let i = 0; i < head.length; i++) {
-      if ((head[i] as Members)[bytes[position] as number] === 0) return i
+      if ((head[i] as Members)[bytes[position] as number] === 0) {
+        this.went = i
+        return -1
+      }
       position += step
     }
+    this.went = head.length
     if (this.#rest.length > 0) {
-      if (!this.#listed) return this.#runRest(bytes, at, head.length, most, arrived)
-      const told = this.#runList(bytes, at, head.length, most, arrived)
-      return LIST.went + (told ? head.length : this.#runRest(bytes, at, head.length, most, arrived))
+      const last = this.#listed ? this.#runList(bytes, at, head.length, most, arrived) : undefined
+      return last ?? this.#runRest(bytes, at, head.length, most, arrived)
     }
-    arrived(head.length)
+    if (arrived !== undefined) arrived(head.length)
     return head.length
   }
 
-  /** As libyara's list goes; false: that is too long a way, nothing was told. */
-  #runList(bytes: Uint8Array, at: number, from: number, most: number, arrived: Arrived): boolean {
+  /** As libyara's list goes; undefined: that is too long a way, nothing was told. */
+  #runList(
+    bytes: Uint8Array,
+    at: number,
+    from: number,
+    most: number,
+    arrived: Arrived | undefined,
+  ): number | undefined {
     const backward = this.#backward
     const run = { bytes, at: backward ? at - 1 : at, most, backward }
     LIST.begin(from)
-    for (const [i, each] of this.#rest.entries()) {
-      const left =
+    let left: boolean | undefined = true
+    for (let i = 0; i < this.#rest.length && left === true; i++) {
+      const each = this.#rest[i] as Members | { readonly min: number; readonly max: number }
+      left =
         each instanceof Uint8Array
           ? LIST.step(run, each)
           : LIST.jump(run, each.min, each.max, this.#literals[i + 1] ?? -1)
-      if (left !== true) return left === false
     }
-    const lengths = LIST.told()
-    if (!backward) arrived(lengths[0] as number)
-    else for (const length of lengths) if (length <= most) arrived(length)
-    return true
+    this.went += LIST.went
+    if (left !== true) return left === false ? -1 : undefined
+    const lengths = backward ? LIST.told().filter(length => length <= most) : LIST.told().slice(0, 1)
+    if (arrived !== undefined) for (const length of lengths) arrived(length)
+    return lengths.at(-1) ?? -1
   }
 
-  #runRest(bytes: Uint8Array, at: number, from: number, most: number, arrived: Arrived): number {
-    let went = from
+  #runRest(bytes: Uint8Array, at: number, from: number, most: number, arrived: Arrived | undefined): number {
     let lengths: readonly number[] = [from]
     const origin = this.#backward ? at - 1 : at
     const step = this.#backward ? -1 : 1
@@ -89,12 +103,12 @@ export class RowMachine {
           if (length < most && each[bytes[origin + step * length] as number] === 1) after.push(length + 1)
         lengths = after
       } else lengths = jumped(lengths, each.min, each.max, most)
-      went += lengths.length
-      if (lengths.length === 0) return went
+      this.went += lengths.length
+      if (lengths.length === 0) return -1
     }
-    if (!this.#backward) arrived(lengths[0] as number)
-    else for (const length of lengths) arrived(length)
-    return went
+    if (!this.#backward) lengths = lengths.slice(0, 1)
+    if (arrived !== undefined) for (const length of lengths) arrived(length)
+    return lengths.at(-1) ?? -1
   }
 }
 

@@ -1,15 +1,10 @@
 /** Runs a part's code at an atom: what libyara's `_yr_scan_verify_re_match` tells, match by match. */
 import { type Atom, atomsOf, MAX_ATOM_BYTES } from './atoms.js'
 import { emitCode } from './code.js'
-import { FiberMachine, type Haystack, MAX_WORK } from './fibers.js'
+import { type Arrived, FiberMachine, type Haystack, MAX_WORK, type Machine } from './fibers.js'
 import type { Part } from './parts.js'
 import { RowMachine, type RowStep } from './shortest.js'
 import type { TreeNode } from './tree.js'
-
-interface Machine {
-  readonly work: number
-  run(hay: Haystack, at: number, size: number, arrived: (length: number) => void): number
-}
 
 /** `order`: matches of one string at one place are ranked by it. */
 export type Found = (start: number, length: number, order: number) => void
@@ -23,6 +18,8 @@ export const ORDER_PER_BYTE = (MAX_ATOM_BYTES + 1) * MAX_RANKED
 const MAX_WENT = 2 ** 31
 const WENT_A_BYTE = 256
 
+const NOTHING: Haystack = { bytes: new Uint8Array(0), low: 0, high: 0 }
+
 /** The code of one part. */
 export class Verifier {
   readonly atoms: readonly Atom[]
@@ -30,6 +27,14 @@ export class Verifier {
   readonly #forward: Machine[] = []
   readonly #backward: Machine[] = []
   #went = 0
+  #tooMuchWork = false
+  /** Of the atom that is being verified. */
+  #hay: Haystack = NOTHING
+  #at = 0
+  #size = 1
+  #forwardLength = 0
+  #order = 0
+  #found: Found = () => undefined
 
   constructor(part: Extract<Part, { kind: 'code' }>) {
     this.#part = part
@@ -51,52 +56,57 @@ export class Verifier {
     const flat: TreeNode[] = []
     flatten(root, flat)
     const steps = flat.map(stepOf)
-    if (this.atoms.length === 0) this.#forward.push(rowMachine(steps, false))
+    if (this.atoms.length === 0) this.#forward.push(new RowMachine(steps, false))
     for (const { nodes } of this.atoms) {
       const at = flat.indexOf(nodes[0] as TreeNode)
-      this.#forward.push(rowMachine(steps.slice(at), false))
-      this.#backward.push(rowMachine(steps.slice(0, at).toReversed(), true))
+      this.#forward.push(new RowMachine(steps.slice(at), false))
+      this.#backward.push(new RowMachine(steps.slice(0, at).toReversed(), true))
     }
   }
 
   /** Whether it takes too long, as an expression can that is made for it. `searched`: bytes of memory; `most` is for tests to lower. */
   isExhausted(searched: number, most = MAX_WENT): boolean {
-    if (this.#went > most + searched * WENT_A_BYTE) return true
-    for (const { work } of this.#forward) if (work > MAX_WORK) return true
-    for (const { work } of this.#backward) if (work > MAX_WORK) return true
-    return false
+    return this.#tooMuchWork || this.#went > most + searched * WENT_A_BYTE
   }
 
   /** Verifies `atom` at `at`. Without atoms, `atom` is 0 and `at` the start. */
   verify(hay: Haystack, atom: number, at: number, found: Found): void {
-    const { ascii, wide, fullword } = this.#part
-    let forward = ascii ? this.#lengthFrom(hay, atom, at, 1) : -1
+    const { ascii, wide } = this.#part
+    const machine = this.#forward[atom]
+    if (machine === undefined) return
     let size = 1
+    let forward = ascii ? this.#run(machine, hay, at, 1) : -1
     if (forward < 0 && wide) {
       size = 2
-      forward = this.#lengthFrom(hay, atom, at, 2)
+      forward = this.#run(machine, hay, at, 2)
     }
     if (forward < 0) return
     const bytes = this.atoms[atom]?.nodes.length ?? 0
-    const order = orderOf(at, Math.min(MAX_ATOM_BYTES, bytes * size), atom)
-    const tell = (back: number): void => {
-      const start = at - back
-      const length = back + forward
-      if (!fullword || standsAlone(hay, start, length, size === 2)) found(start, length, order)
-    }
+    this.#hay = hay
+    this.#at = at
+    this.#size = size
+    this.#forwardLength = forward
+    this.#order = orderOf(at, Math.min(MAX_ATOM_BYTES, bytes * size), atom)
+    this.#found = found
     const backward = this.#backward[atom]
-    if (backward !== undefined) this.#went += backward.run(hay, at, size, tell)
-    else if (forward > 0) tell(0)
+    if (backward !== undefined) this.#run(backward, hay, at, size, this.#tell)
+    else if (forward > 0) this.#tell(0)
+    this.#hay = NOTHING
   }
 
-  #lengthFrom(hay: Haystack, atom: number, at: number, size: number): number {
-    let length = -1
-    const machine = this.#forward[atom]
-    if (machine !== undefined)
-      this.#went += machine.run(hay, at, size, found => {
-        length = found
-      })
-    return length
+  #run(machine: Machine, hay: Haystack, at: number, size: number, arrived?: Arrived): number {
+    const last = machine.run(hay, at, size, arrived)
+    this.#went += machine.went
+    if (machine.work > MAX_WORK) this.#tooMuchWork = true
+    return last
+  }
+
+  /** A match begins so many bytes before the place. */
+  readonly #tell = (back: number): void => {
+    const start = this.#at - back
+    const length = back + this.#forwardLength
+    if (!this.#part.fullword || standsAlone(this.#hay, start, length, this.#size === 2))
+      this.#found(start, length, this.#order)
   }
 }
 
@@ -125,11 +135,6 @@ export function standsAlone(
 function isAlphanumeric(byte: number): boolean {
   const letter = byte | 0x20
   return (letter >= 0x61 && letter <= 0x7a) || (byte >= 0x30 && byte <= 0x39)
-}
-
-function rowMachine(steps: readonly RowStep[], backward: boolean): Machine {
-  const machine = new RowMachine(steps, backward)
-  return { work: 0, run: (hay, at, _size, arrived) => machine.run(hay, at, arrived) }
 }
 
 function flatten(node: TreeNode, into: TreeNode[]): void {
