@@ -51,9 +51,9 @@ async function guestBase(target: Target, options: GuestOptions): Promise<number>
   const identity = target.identity([VERSION, NO_GUEST])
   // an image that holds arm64 programs, and is none of such a machine: searched once
   if (identity !== undefined && cache.read(identity) === NO_GUEST) return 0
-  // loaded when needed: most images are looked at only
+  // loaded when needed: most images are looked at only. Memory of other machines begins at 0: they are not looked for
   const { openGuest } = await import('./guest.js')
-  using guest = await openGuest(target, { ...options, openBase: true })
+  using guest = await openGuest(target, { ...options, openBase: true, architecture: 'aarch64' })
   if (guest === undefined && identity !== undefined) cache.write(identity, NO_GUEST)
   return guest?.base ?? 0
 }

@@ -1,5 +1,6 @@
 /** A target's guest: its system recognised, from this image's cache where it was recognised before. */
 import { statSync } from 'node:fs'
+import type { Architecture } from '../core/architecture.js'
 import { VmsiftError } from '../core/errors.js'
 import type { PhysicalMemory } from '../core/memory.js'
 import type { DetectedGuest, DetectedLinux, DetectedWindows, GuestHints } from '../os/detected.js'
@@ -17,6 +18,8 @@ import type { Target } from './target.js'
 export interface GuestOptions {
   /** Memory of a raw image may start elsewhere than at 0: the person gave no `--base`. */
   readonly openBase?: boolean
+  /** Of the guest that is looked for, where the target does not tell: others need not be found. */
+  readonly architecture?: Architecture
   /** A symbol file, or a folder of them; they fill what the guest's memory lacks. Default: `$VMSIFT_SYMBOLS`. */
   readonly symbols?: string
   /** Default: the cache in the person's folder (`cacheFolder`). */
@@ -66,7 +69,7 @@ export async function openGuest(target: Target, options: GuestOptions = {}): Pro
   const cache = options.cache ?? new DetectionCache(cacheFolder())
   const hints: GuestHints = {
     notes: target.notes,
-    architecture: target.architecture,
+    architecture: target.architecture ?? options.architecture,
     openBase: options.openBase === true && target.format === 'raw',
   }
   const identity = target.identity(saltOf(symbols))
