@@ -43,18 +43,13 @@ export function compileRules(texts: readonly RuleText[], options: RuleOptions = 
 
 /** Compiles rules, and collects what is wrong instead of ending at the first. */
 export function checkRules(texts: readonly RuleText[], options: RuleOptions = {}): CheckedRules {
-  const loaded = loadRules(texts)
-  const compiler = new RuleCompiler(loaded.sources, new Map(Object.entries(options.externals ?? {})))
-  for (const item of loaded.items) compiler.add(item)
-  return {
-    ruleSet: compiler.ruleSet(),
-    problems: [...loaded.problems, ...compiler.problems],
-  }
+  const compiler = new RuleCompiler(new Map(Object.entries(options.externals ?? {})))
+  const { sources, problems } = loadRules(texts, item => compiler.add(item))
+  return { ruleSet: compiler.ruleSet(sources), problems: [...problems, ...compiler.problems] }
 }
 
 class RuleCompiler {
   readonly problems: RuleProblem[] = []
-  readonly #sources: readonly SourceText[]
   readonly #externals: ReadonlyMap<string, External>
   readonly #namespaces = new Map<string, NamespaceScope>()
   readonly #rules: Rule[] = []
@@ -67,18 +62,16 @@ class RuleCompiler {
   #strings = 0
   #standaloneBytes = 0
 
-  constructor(sources: readonly SourceText[], externals: ReadonlyMap<string, External>) {
-    this.#sources = sources
+  constructor(externals: ReadonlyMap<string, External>) {
     this.#externals = externals
   }
 
-  add({ item, source, namespace }: LoadedItem): void {
-    const text = this.#sources[source] as SourceText
+  add({ item, text, source, namespace }: LoadedItem): void {
     const scope = this.#namespace(namespace)
     const strings = this.#strings
     try {
       if (item.kind === 'import') this.#import(item, scope)
-      else this.#rule(item, source, scope)
+      else this.#rule(item, text, source, scope)
     } catch (error) {
       if (!(error instanceof RuleFault)) throw error
       if (this.problems.length < MAX_PROBLEMS) this.problems.push(problemAt(text, error.span, error.message))
@@ -91,9 +84,9 @@ class RuleCompiler {
     }
   }
 
-  ruleSet(): RuleSet {
+  ruleSet(sources: readonly SourceText[]): RuleSet {
     return {
-      sources: this.#sources.map(({ path }) => ({ path })),
+      sources: sources.map(({ path }) => ({ path })),
       rules: this.#rules,
       strings: this.#strings,
       warnings: this.#warnings,
@@ -114,8 +107,7 @@ class RuleCompiler {
     scope.imports.add(item.module)
   }
 
-  #rule(syntax: SyntaxRule, source: number, namespace: NamespaceScope): void {
-    const text = this.#sources[source] as SourceText
+  #rule(syntax: SyntaxRule, text: SourceText, source: number, namespace: NamespaceScope): void {
     const name = syntax.name.text
     this.#checkName(syntax, namespace)
     checkTags(syntax)

@@ -1,4 +1,4 @@
-/** Rule texts with what they include, in place: what is left to compile, in order. */
+/** Rule texts with what they include, in place: rules and imports, in order. */
 import { readFileSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { parseSource } from './parse.js'
@@ -24,20 +24,21 @@ export interface RuleText {
 /** One rule or import, with the text it stands in. */
 export interface LoadedItem {
   readonly item: SyntaxRule | SyntaxImport
-  /** Index into `sources`. */
+  readonly text: SourceText
+  /** Index of the text. */
   readonly source: number
   readonly namespace: string
 }
 
-export interface LoadedRules {
-  readonly sources: readonly SourceText[]
-  readonly items: readonly LoadedItem[]
-  readonly problems: readonly RuleProblem[]
-}
-
-/** Parses texts and what they include. What is wrong is among `problems`; the rest is there nevertheless. */
-export function loadRules(texts: readonly RuleText[]): LoadedRules {
-  const loader = new Loader()
+/**
+ * Parses texts and what they include; `take` is given each rule and import once its text is parsed, so that syntax trees
+ * are gone before the next text is parsed. What is wrong is among `problems`; the rest is taken nevertheless.
+ */
+export function loadRules(
+  texts: readonly RuleText[],
+  take: (loaded: LoadedItem) => void,
+): { readonly sources: readonly SourceText[]; readonly problems: readonly RuleProblem[] } {
+  const loader = new Loader(take)
   for (const { source, path, namespace = 'default' } of texts) {
     const bytes = typeof source === 'string' ? Buffer.from(source, 'utf8') : source
     const absolute = path === undefined ? undefined : resolve(path)
@@ -54,18 +55,22 @@ interface Origin {
   readonly chain: readonly string[]
 }
 
-class Loader implements LoadedRules {
+class Loader {
   readonly sources: SourceText[] = []
-  readonly items: LoadedItem[] = []
   readonly problems: RuleProblem[] = []
+  readonly #take: (loaded: LoadedItem) => void
   #bytes = 0
+
+  constructor(take: (loaded: LoadedItem) => void) {
+    this.#take = take
+  }
 
   add(text: SourceText, namespace: string, origin: Origin): void {
     const source = this.sources.push(text) - 1
     this.#bytes += text.text.length
     this.#guarded(text, () => {
       for (const item of parseSource(text))
-        if (item.kind !== 'include') this.items.push({ item, source, namespace })
+        if (item.kind !== 'include') this.#take({ item, text, source, namespace })
         else this.#guarded(text, () => this.#include(item, namespace, origin))
     })
   }
