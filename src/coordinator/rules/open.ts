@@ -19,7 +19,11 @@ import { sampleWords } from './memory-sample.js'
 import { cacheKey, digestOf, type KeptStrings, RuleCache } from './rule-cache.js'
 import { imageSpace } from './rule-memory.js'
 import { RuleSide } from './rule-side.js'
+import { unoptimised } from './unoptimised.js'
 import { rulesForImage, rulesForSpaces } from './wanted-rules.js'
+
+/** So much rule text is compiled faster without V8's optimiser: of 7 MB it takes two thirds of the processor time. */
+const MAX_UNOPTIMISED = 8 << 20
 
 type RuleSpec = Extract<PatternSpec, { kind: 'yara' }>
 
@@ -92,9 +96,11 @@ class CompiledRules {
     externals: NonNullable<ScanRequest['externals']>,
     kept: Guards | undefined,
   ) {
-    this.#compile = () => compileRules(specs.map(textOf), { externals })
+    const bytes = specs.reduce((sum, { source }) => sum + source.length, 0)
+    const once = bytes <= MAX_UNOPTIMISED ? unoptimised : <Result>(run: () => Result): Result => run()
+    this.#compile = () => once(() => compileRules(specs.map(textOf), { externals }))
     this.#given = new Set(specs.map(({ path }) => path))
-    this.guards = kept ?? guardsOf(this.ruleSet)
+    this.guards = kept ?? once(() => guardsOf(this.ruleSet))
     this.isNew = kept === undefined
   }
 
