@@ -11,7 +11,14 @@ import { compileScan, describeMatcher } from '../patterns/compile.js'
 import type { CompiledScan } from '../scan/compiled-scan.js'
 import { type Packed, pack } from '../scan/context.js'
 import { ControlBlock } from '../scan/control.js'
-import type { GapEvent, MatchEvent, RuleEvent, ScanEvent, SummaryEvent } from '../scan/events.js'
+import type {
+  GapEvent,
+  MatchEvent,
+  ResidentMatchEvent,
+  RuleEvent,
+  ScanEvent,
+  SummaryEvent,
+} from '../scan/events.js'
 import type { Batch, WorkerContext } from '../scan/messages.js'
 import type { MatcherChoice } from '../scan/pattern-spec.js'
 import { type Partition, partitionSize, planPartitions } from '../scan/plan.js'
@@ -33,6 +40,10 @@ import { VERSION } from './version.js'
 
 /** Threads that do not come to an end by themselves within this time are ended. */
 const CLOSE_GRACE_MS = 2000
+/** While the last events are told nothing else is heard for so long. */
+const DEAF_MS = 50
+/** Matches that were held back and are told together. */
+const TOLD_TOGETHER = 512
 
 /** Takes events; calls `taken` once it is done with them, which lets the worker go on. */
 export type Deliver = (events: Iterable<ScanEvent>, taken: () => void) => void
@@ -257,24 +268,23 @@ export class ScanSession {
     }
   }
 
-  /** Delivers the last events piece by piece where that takes long, so that it is heard meanwhile when the scan is cancelled. */
-  async #deliverEnding(events: Generator<ScanEvent | undefined>): Promise<void> {
-    let ended = false
-    function* piece(): Generator<ScanEvent> {
-      for (let next = events.next(); next.done !== true; next = events.next()) {
-        if (next.value === undefined) return
-        yield next.value
-      }
-      ended = true
+  /**
+   * Delivers the last events, some together, each when those before it are taken. Where that takes long the scan can be cancelled
+   * meanwhile: nothing else would be heard.
+   */
+  async #deliverEnding(pieces: Generator<readonly ScanEvent[] | undefined>): Promise<void> {
+    let heardAt = performance.now()
+    for (const events of pieces) {
+      if (this.#abandoned) return
+      if (events !== undefined)
+        await new Promise<void>(resolve => {
+          this.#letGo = resolve
+          this.#deliver(events, resolve)
+        })
+      if (events !== undefined && performance.now() - heardAt < DEAF_MS) continue
+      await new Promise(resolve => setImmediate(resolve))
+      heardAt = performance.now()
     }
-    while (!ended && !this.#abandoned) {
-      await new Promise<void>(resolve => {
-        this.#letGo = resolve
-        this.#deliver(piece(), resolve)
-      })
-      if (!ended) await new Promise(resolve => setImmediate(resolve))
-    }
-    events.return(undefined)
   }
 
   #contextOf(compiled: CompiledScan, shape: Shape, control: ControlBlock): Packed {
@@ -394,7 +404,7 @@ export class ScanSession {
   }
 
   /** Rules are evaluated once everything has been searched; matches of theirs are told with the others. */
-  *#verdict(): Generator<RuleEvent | MatchEvent | undefined> {
+  *#verdict(): Generator<(RuleEvent | MatchEvent)[] | undefined> {
     const { onHint } = this.#request
     const side = this.#ruleSide
     if (side === undefined) return
@@ -407,8 +417,7 @@ export class ScanSession {
   }
 
   /** Ends early when there are as many matches as were asked for, and when the scan is cancelled. */
-  *#findings(side: RuleSide): Generator<RuleEvent | MatchEvent | undefined> {
-    const { limit = Number.POSITIVE_INFINITY, sort = false } = this.#request
+  *#findings(side: RuleSide): Generator<(RuleEvent | MatchEvent)[] | undefined> {
     const placing = this.#placing('laid-out')
     for (const finding of side.findings()) {
       if (finding === undefined) {
@@ -418,23 +427,36 @@ export class ScanSession {
         return
       }
       if (finding.kind === 'rule') {
-        yield* this.#ruleEvents(finding.hit, finding.address)
+        yield* together(this.#ruleEvents(finding.hit, finding.address))
         continue
       }
-      for (const event of placing === undefined ? [finding.match] : placed(finding.match, -1, placing)) {
-        if (sort) {
-          this.#held.push(event)
+      const { matches } = finding
+      for (const events of placing === undefined ? [matches] : together(allPlaced(matches, placing))) {
+        if (this.#request.sort === true) {
+          for (const event of events) this.#held.push(event)
           continue
         }
-        if (this.#matches >= limit) {
-          this.#stop = true
-          return
-        }
-        this.#matches++
-        const told = this.#toTell(event)
-        if (told !== undefined) yield told
+        const { told, isFull } = this.#within(events)
+        yield told
+        if (isFull) return
       }
     }
+  }
+
+  /** What is told now of some matches, and whether more were found than are asked for. */
+  #within(events: readonly MatchEvent[]): { readonly told: MatchEvent[]; readonly isFull: boolean } {
+    const { limit = Number.POSITIVE_INFINITY } = this.#request
+    const told: MatchEvent[] = []
+    for (const event of events) {
+      if (this.#matches >= limit) {
+        this.#stop = true
+        return { told, isFull: true }
+      }
+      this.#matches++
+      const now = this.#toTell(event)
+      if (now !== undefined) told.push(now)
+    }
+    return { told, isFull: false }
   }
 
   /** A rule that holds in the space at `address`: told for each process whose space it is. */
@@ -447,22 +469,17 @@ export class ScanSession {
   }
 
   /** What a virtual scan held back: what waited to be found elsewhere, and all of it when it is to be sorted. */
-  *#heldBack(): Generator<MatchEvent> {
-    const { limit = Number.POSITIVE_INFINITY } = this.#request
+  *#heldBack(): Generator<MatchEvent[]> {
     for (const match of this.#once.rest()) this.#held.push(match)
     if (this.#request.sort === true)
       this.#held.sort(
         (a, b) =>
           (a.pid ?? 0) - (b.pid ?? 0) || compare(a.va ?? 0n, b.va ?? 0n) || (a.gpa ?? 0) - (b.gpa ?? 0),
       )
-    for (const match of this.#held) {
-      if (this.#matches >= limit) {
-        this.#stop = true
-        return
-      }
-      this.#matches++
-      const told = this.#toTell(match)
-      if (told !== undefined) yield told
+    for (let at = 0; at < this.#held.length; at += TOLD_TOGETHER) {
+      const { told, isFull } = this.#within(this.#held.slice(at, at + TOLD_TOGETHER))
+      yield told
+      if (isFull) return
     }
   }
 
@@ -491,16 +508,18 @@ export class ScanSession {
     shape: Shape,
     startTime: Date,
     seconds: () => number,
-  ): Generator<ScanEvent | undefined> {
+  ): Generator<readonly ScanEvent[] | undefined> {
     if (this.#live?.paused !== true) yield* this.#verdict()
     yield* this.#heldBack()
-    if (this.#live !== undefined) yield* this.#live.rest()
-    yield* this.#gapEvents(this.#gaps.drain())
+    if (this.#live !== undefined) yield* together(this.#live.rest())
+    yield* together(this.#gapEvents(this.#gaps.drain()))
     let absentBytes = 0
-    for (const gap of this.#spaces?.absent() ?? []) {
-      absentBytes += gap.length
-      if (gap.reason === 'unreadable') this.#bytesFailed += gap.length
-      yield gap
+    for (const gaps of together(this.#spaces?.absent() ?? [])) {
+      for (const { length, reason } of gaps) {
+        absentBytes += length
+        if (reason === 'unreadable') this.#bytesFailed += length
+      }
+      yield gaps
     }
     this.#bytesUnread += absentBytes
     const virtual = this.#spaces?.virtual
@@ -525,7 +544,7 @@ export class ScanSession {
       version: VERSION,
       startTime: startTime.toISOString(),
     }
-    yield summary
+    yield [summary]
   }
 
   #startProgress(started: number): NodeJS.Timeout | undefined {
@@ -553,6 +572,22 @@ function enginesOf({ matcher, strings }: CompiledScan, choice?: MatcherChoice): 
   if ((strings?.pairs.length ?? 0) > 0) names.add(describeMatcher('embedded'))
   if (names.size === 0) names.add(describeMatcher(choice))
   return [...names].join(', ')
+}
+
+function* allPlaced(matches: readonly ResidentMatchEvent[], placing: MatchPlacing): Generator<MatchEvent> {
+  for (const match of matches) yield* placed(match, -1, placing)
+}
+
+/** Events, some together. */
+function* together<T>(events: Iterable<T>): Generator<T[]> {
+  let some: T[] = []
+  for (const event of events) {
+    some.push(event)
+    if (some.length < TOLD_TOGETHER) continue
+    yield some
+    some = []
+  }
+  if (some.length > 0) yield some
 }
 
 function compare(a: bigint, b: bigint): number {

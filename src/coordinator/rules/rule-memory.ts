@@ -21,6 +21,8 @@ const NO_BYTES = new Uint8Array(0)
 const FETCH_BYTES = 1 << 10
 /** Bytes before what is asked for that are fetched with it, for contexts. */
 const BEFORE_BYTES = 256
+/** Up to here a loop is faster than a call into native code. */
+const FEW_BYTES = 24
 const PAGE_BITS = 12n
 
 /** Addresses and offsets, both ascending. */
@@ -106,6 +108,31 @@ export class RuleMemory implements RuleSpace {
     if (from + this.#fetched.length <= address) this.#fetch(address, wanted)
     const start = address - this.#fetchedAt
     return this.#fetched.subarray(start, start + wanted)
+  }
+
+  /** Copies what `peek` tells to `target`, from `at` on; returns how many bytes there were. */
+  copy(address: number, length: number, target: Uint8Array, at: number): number {
+    const bytes = this.peek(address, length)
+    if (bytes.length > FEW_BYTES) target.set(bytes, at)
+    else for (let i = 0; i < bytes.length; i++) target[at + i] = bytes[i] as number
+    return bytes.length
+  }
+
+  /**
+   * Makes ready what is asked for next: bytes before and behind an address, as far as they lie in its run. They are the memory's own, not
+   * copied: `letGo` is to be called before anybody else uses it.
+   */
+  fetchAhead(address: number, before: number, behind: number): void {
+    const run = this.runs[findRun(this.runs, address)]
+    if (run === undefined) return
+    const from = Math.max(run.gpa, address - before)
+    this.#fetched = this.#memory.window(from, Math.min(run.gpa + run.length, address + behind) - from).bytes
+    this.#fetchedAt = from
+  }
+
+  /** Forgets what was fetched ahead. */
+  letGo(): void {
+    this.#fetched = NO_BYTES
   }
 
   #fetch(address: number, length: number): void {

@@ -7,7 +7,7 @@ import type { External } from '../../rules/scope.js'
 import type { OffsetColumns } from '../../rules/search/columns.js'
 import { Gathered } from '../../rules/search/gather.js'
 import type { StringTables } from '../../rules/search/tables.js'
-import { MAX_DATA_BYTES, type ResidentMatchEvent } from '../../scan/events.js'
+import type { ResidentMatchEvent } from '../../scan/events.js'
 import type { Batch } from '../../scan/messages.js'
 import type { RuleHit } from '../../scan/scanner.js'
 import type { RulePlan } from '../../space/rule-plan.js'
@@ -17,7 +17,8 @@ import { FullParts } from './full-parts.js'
 import { cutAt, LostRanges } from './lost-ranges.js'
 import { imageSpace, type RuleMemory } from './rule-memory.js'
 import { SpaceMatches } from './space-matches.js'
-import { addFixedPlaces, ruleName, stringsAtFixedPlaces, type ToldString, verdict } from './verdict.js'
+import { type AskedOfMatches, toldMatches } from './told-matches.js'
+import { addFixedPlaces, ruleName, stringsAtFixedPlaces, verdict } from './verdict.js'
 
 /** Names of a list that are told, in a line for a person. */
 const FEW_NAMES = 3
@@ -35,10 +36,10 @@ export interface SearchedRules {
   readonly keep: () => void
 }
 
-/** A rule that holds, in the space that `address` lies in, or a match of such a rule at its address. */
+/** A rule that holds, in the space that `address` lies in, or matches of a string of such a rule at their addresses. */
 export type RuleFinding =
   | { readonly kind: 'rule'; readonly hit: RuleHit; readonly address: number }
-  | { readonly kind: 'match'; readonly match: ResidentMatchEvent }
+  | { readonly kind: 'matches'; readonly matches: readonly ResidentMatchEvent[] }
 
 /** A space that rules are evaluated in. */
 export interface Scope {
@@ -59,18 +60,10 @@ interface Prepared {
   readonly fixed: readonly RuleString[]
 }
 
-/** How matches are told; conditions see them all. */
-export interface AskedOfMatches {
-  readonly contextBytes: number
-  /** Not those that lie inside an earlier one of the same string. */
-  readonly outermost: boolean
-}
-
 export class RuleSide {
   readonly #rules: SearchedRules
   #prepared: Prepared | undefined
-  readonly #contextBytes: number
-  readonly #outermost: boolean
+  readonly #asked: AskedOfMatches
   readonly #exhausted = new Set<number>()
   readonly #limited = new Set<number>()
   readonly #failed = new Set<string>()
@@ -83,8 +76,7 @@ export class RuleSide {
 
   constructor(target: Target, folded: boolean, rules: SearchedRules, asked: AskedOfMatches) {
     this.#rules = rules
-    this.#contextBytes = asked.contextBytes
-    this.#outermost = asked.outermost
+    this.#asked = asked
     this.#gathered = new Gathered(rules.tables)
     this.#full = new FullParts(rules.tables.flags.length)
     this.#image = () => imageSpace(target.memory, folded ? target.memory.runs : target.runs, folded)
@@ -167,7 +159,8 @@ export class RuleSide {
           isOneOfMany: this.#spaces !== undefined,
         })) {
           yield held && { kind: 'rule', hit: held.hit, address: start }
-          for (const string of held?.strings ?? []) yield* this.#matches(space, string)
+          for (const string of held?.strings ?? [])
+            for (const matches of toldMatches(space, string, this.#asked)) yield { kind: 'matches', matches }
         }
       }
     } finally {
@@ -175,39 +168,6 @@ export class RuleSide {
       for (const rule of foreign.failed) this.#failed.add(ruleName(rule))
       for (const rule of foreign.cut) this.#cut.add(ruleName(rule))
     }
-  }
-
-  *#matches(space: RuleMemory, { rule, string }: ToldString): Generator<RuleFinding> {
-    const columns = space.columns(string.id)
-    let end = -1
-    for (let i = 0; i < (columns?.count ?? 0); i++) {
-      const gpa = columns?.offsetAt(i) ?? 0
-      const length = columns?.lengthAt(i) ?? 0
-      if (this.#outermost && gpa + length <= end) continue
-      end = Math.max(end, gpa + length)
-      const match: ResidentMatchEvent = {
-        type: 'match',
-        scanner: 'yara',
-        namespace: rule.namespace,
-        rule: rule.name,
-        pattern: string.identifier,
-        gpa,
-        length,
-        data: space.peek(gpa, Math.min(length, MAX_DATA_BYTES)).slice(),
-        ...(this.#contextBytes > 0 && { context: this.#context(space, gpa, length) }),
-      }
-      yield { kind: 'match', match }
-    }
-  }
-
-  #context(space: RuleMemory, address: number, length: number): Uint8Array {
-    const from = Math.max(space.runStart(address), address - this.#contextBytes)
-    const before = space.peek(from, address - from + Math.min(length, MAX_DATA_BYTES)).slice()
-    const behind = space.peek(address + length, this.#contextBytes)
-    const all = new Uint8Array(before.length + behind.length)
-    all.set(before)
-    all.set(behind, before.length)
-    return all
   }
 
   /** What a person should know, once all is told. */
