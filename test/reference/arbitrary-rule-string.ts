@@ -37,32 +37,28 @@ const hex = fc
   )
   .map(([first, more]) => `{ ${first} ${more.map(pair => pair.join(' ')).join(' ')} }`)
 
-const single = fc.oneof(
-  { weight: 6, arbitrary: letter },
-  {
-    weight: 2,
-    arbitrary: fc.constantFrom(
-      '[ab]',
-      '[^a]',
-      '[a-c]',
-      '[a]',
-      '[aA]',
-      '[^\\n]',
-      '\\w',
-      '\\d',
-      '\\s',
-      '\\W',
-      '\\D',
-      '.',
-    ),
-  },
+/** No atom is taken from these, of one byte or of several. */
+const byteClass = fc.constantFrom(
+  '[ab]',
+  '[^a]',
+  '[a-c]',
+  '[a]',
+  '[aA]',
+  '[^\\n]',
+  '\\w',
+  '\\d',
+  '\\s',
+  '\\W',
+  '\\D',
+  '.',
 )
+const single = fc.oneof({ weight: 6, arbitrary: letter }, { weight: 2, arbitrary: byteClass })
 const count = fc.constantFrom('', '', '', '*', '+', '?', '{2}', '{1,3}', '{0,2}', '{2,}', '{3,5}')
 const assertion = fc.constantFrom('\\b', '\\B', '^', '$')
 
 /** All counts are greedy, or none: libyara takes no mixture. */
-function expression(suffix: string): fc.Arbitrary<string> {
-  const counted = fc.tuple(single, count).map(([item, times]) => item + times + (times === '' ? '' : suffix))
+function expression(suffix: string, item: fc.Arbitrary<string> = single): fc.Arbitrary<string> {
+  const counted = fc.tuple(item, count).map(([one, times]) => one + times + (times === '' ? '' : suffix))
   const row = fc.array(counted, { minLength: 1, maxLength: 4 }).map(items => items.join(''))
   const group = fc
     .tuple(fc.array(row, { minLength: 1, maxLength: 3 }), count)
@@ -80,7 +76,10 @@ function expression(suffix: string): fc.Arbitrary<string> {
 }
 const regex = fc
   .tuple(
-    fc.oneof(expression(''), expression('?')),
+    fc.oneof(
+      { weight: 2, arbitrary: fc.oneof(expression(''), expression('?')) },
+      { weight: 1, arbitrary: fc.oneof(expression('', byteClass), expression('?', byteClass)) },
+    ),
     fc.constantFrom('', '', 'i', 's', 'is'),
     fc.constantFrom('', '', ' wide', ' ascii wide', ' fullword', ' nocase', ' wide fullword'),
   )

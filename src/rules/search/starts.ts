@@ -1,7 +1,6 @@
 /** What can be told of a part without running it: how long its matches are, and a pattern that finds where they may start. */
-import { NO_BYTE, setOf, setUnion } from '../../patterns/byte-set.js'
-import { lengthsOf } from '../../patterns/measure.js'
-import type { ByteSet, PatternNode } from '../../patterns/node.js'
+import { setOf } from '../../patterns/byte-set.js'
+import type { PatternNode } from '../../patterns/node.js'
 import { concatOf } from '../../patterns/trim.js'
 import { SCAN_LIMIT } from './fibers.js'
 import type { Part } from './parts.js'
@@ -43,39 +42,11 @@ function times(length: number, count: number): number {
 /** A pattern that starts wherever a part without atoms may; undefined when nothing can match. */
 export function startsOf(part: Part): PatternNode | undefined {
   if (part.kind !== 'code' || longest(part.root) === 0) return undefined
-  // what may be empty starts with one of a few bytes, if it is to be a match at all
-  if (lengthsOf(patternOf(part.root, false)).min === 0) return { kind: 'set', set: firstBytes(part.root) }
   const ways = [
     ...(part.ascii ? [patternOf(part.root, false)] : []),
     ...(part.wide ? [patternOf(part.root, true)] : []),
   ]
   return ways.length === 1 ? ways[0] : { kind: 'alternate', items: ways }
-}
-
-/** Every byte that a match can begin with. */
-function firstBytes(node: TreeNode): ByteSet {
-  switch (node.kind) {
-    case 'byte':
-    case 'class':
-    case 'jump':
-      return node.set
-    case 'concat': {
-      let set = NO_BYTE
-      for (const item of node.items) {
-        set = setUnion(set, firstBytes(item))
-        if (lengthsOf(patternOf(item, false)).min > 0) break
-      }
-      return set
-    }
-    case 'either':
-      return setUnion(firstBytes(node.left), firstBytes(node.right))
-    case 'range':
-    case 'star':
-    case 'plus':
-      return firstBytes(node.item)
-    default:
-      return NO_BYTE
-  }
 }
 
 const ZERO = setOf([0])
