@@ -14,8 +14,11 @@ export function choicesOf(pattern: StringPattern, longJump: number): number {
     return node.kind === 'concat' ? mostOf(node.items, ofRegex, isLong) : ofRegex(node)
   }
   const { node } = pattern
+  if (node.kind !== 'concat') return ofHex(node)
+  // bytes, most of what there is, count for nothing
+  const others = node.items.filter(({ kind }) => kind !== 'byte')
   const isLong = (item: HexNode) => item.kind === 'jump' && (item.max ?? longJump + 1) > longJump
-  return node.kind === 'concat' ? mostOf(node.items, ofHex, isLong) : ofHex(node)
+  return mostOf(others, ofHex, isLong)
 }
 
 function mostOf<Node>(

@@ -45,7 +45,7 @@ export class StringScope {
       string,
       referenced: false,
       fixed: undefined,
-      mayBeFixed: isLiteral(string.pattern),
+      mayBeFixed: true,
     }))
     strings.forEach(({ identifier }, index) => void this.#byName.set(identifier, index))
   }
@@ -100,7 +100,7 @@ export class StringScope {
   result(): { readonly strings: RuleString[]; readonly unused: RuleString[] } {
     return {
       strings: this.#tracked.map(({ string, fixed, mayBeFixed, referenced }) =>
-        referenced && mayBeFixed && fixed !== undefined
+        referenced && mayBeFixed && fixed !== undefined && isLiteral(string.pattern)
           ? { ...string, fixedOffset: BigInt.asUintN(64, fixed) }
           : string,
       ),

@@ -67,7 +67,10 @@ function patternOf(source: SourceText, definition: SyntaxString, modifiers: Modi
   }
 }
 
+const NO_MODIFIERS: Modifiers = new Map()
+
 function checkedModifiers({ value, modifiers }: SyntaxString): Modifiers {
+  if (modifiers.length === 0) return NO_MODIFIERS
   const found = new Map<Word, SyntaxModifier>()
   for (const modifier of modifiers) {
     const { word } = modifier
@@ -209,29 +212,36 @@ function hexItems(items: readonly SyntaxHexNode[], depth: number): HexNode[] {
 }
 
 const QUESTION_MARK = 0x3f
-/** Each byte under each mask, made once: most of the hex strings are these. */
-const BYTE_NODES = new Map<number, HexNode>()
+/** Each byte under each mask, made once: most of the hex strings are these. By the codes of its two digits, which are ASCII. */
+const BYTE_NODES = new Array<HexNode | undefined>(1 << 14)
 
 function addHexBytes(syntax: SyntaxHexNode & { readonly kind: 'bytes' }, nodes: HexNode[]): void {
   const { digits, negated } = syntax
   for (let at = 0; at < digits.length; at += 2) {
     const high = digits.charCodeAt(at)
     const low = digits.charCodeAt(at + 1)
-    const mask = (high === QUESTION_MARK ? 0 : 0xf0) | (low === QUESTION_MARK ? 0 : 0x0f)
-    if (negated && mask === 0) throw new RuleFault(syntax, '"~??" matches nothing')
-    const value = ((nibble(high) << 4) | nibble(low)) & mask
-    nodes.push(byteNode(value, mask, negated))
+    nodes.push(negated ? negatedNode(syntax, high, low) : plainNode(high, low))
   }
 }
 
-function byteNode(value: number, mask: number, negated: boolean): HexNode {
-  const key = (value << 9) | (mask << 1) | (negated ? 1 : 0)
-  let node = BYTE_NODES.get(key)
-  if (node === undefined) {
-    node = { kind: 'byte', value, mask, negated }
-    BYTE_NODES.set(key, node)
-  }
+function plainNode(high: number, low: number): HexNode {
+  const key = (high << 7) | low
+  const known = BYTE_NODES[key]
+  if (known !== undefined) return known
+  const node = byteNode(high, low, false)
+  BYTE_NODES[key] = node
   return node
+}
+
+function negatedNode(syntax: SyntaxHexNode, high: number, low: number): HexNode {
+  const node = byteNode(high, low, true)
+  if (node.mask === 0) throw new RuleFault(syntax, '"~??" matches nothing')
+  return node
+}
+
+function byteNode(high: number, low: number, negated: boolean): HexNode & { readonly kind: 'byte' } {
+  const mask = (high === QUESTION_MARK ? 0 : 0xf0) | (low === QUESTION_MARK ? 0 : 0x0f)
+  return { kind: 'byte', value: ((nibble(high) << 4) | nibble(low)) & mask, mask, negated }
 }
 
 /** The value of a digit, of whatever else nothing that matters. */
@@ -256,7 +266,7 @@ function hexJump(jump: SyntaxHexNode & { readonly kind: 'jump' }, inAlternatives
   const max = dash ? high : min
   if (!dash && min === 0) throw new RuleFault(jump, 'invalid jump length')
   // libyara takes `[1]` for `??`, but not `[1-1]`
-  if (!dash && min === 1) return byteNode(0, 0, false)
+  if (!dash && min === 1) return plainNode(QUESTION_MARK, QUESTION_MARK)
   if (max !== undefined && max < min) throw new RuleFault(jump, 'invalid jump range')
   if (inAlternatives && (max === undefined || max > CHAINING_THRESHOLD))
     throw new RuleFault(
