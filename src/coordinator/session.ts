@@ -11,39 +11,31 @@ import { compileScan, describeMatcher } from '../patterns/compile.js'
 import type { CompiledScan } from '../scan/compiled-scan.js'
 import { type Packed, pack } from '../scan/context.js'
 import { ControlBlock } from '../scan/control.js'
-import type {
-  GapEvent,
-  MatchEvent,
-  ResidentMatchEvent,
-  RuleEvent,
-  ScanEvent,
-  SummaryEvent,
-} from '../scan/events.js'
+import type { GapEvent, ScanEvent, SummaryEvent } from '../scan/events.js'
 import type { Batch, WorkerContext } from '../scan/messages.js'
 import type { MatcherChoice } from '../scan/pattern-spec.js'
 import { type Partition, partitionSize, planPartitions } from '../scan/plan.js'
-import type { RuleHit } from '../scan/scanner.js'
 import type { MappedPages } from '../space/mapped-pages.js'
-import { type MatchPlacing, matchesOf, placed } from './batch-events.js'
+import { type MatchPlacing, matchesOf } from './batch-events.js'
 import { ATTEMPTS, Flights } from './flights.js'
 import { GapJoiner } from './gap-joiner.js'
 import { isLive } from './live.js'
 import type { LiveScan } from './live-scan.js'
-import { OnceOnly } from './once-only.js'
+import { MatchGate } from './match-gate.js'
 import { ScanPool } from './pool.js'
 import { checkRequest, jobsFor, type ScanRequest, type Shape, shapeOf, spaceOf } from './request.js'
 import type { OpenedRules } from './rules/open.js'
+import { RuleEvents } from './rules/rule-events.js'
 import type { RuleSide } from './rules/rule-side.js'
 import type { SpaceView } from './space-view.js'
 import type { Target } from './target.js'
+import { together } from './together.js'
 import { VERSION } from './version.js'
 
 /** Threads that do not come to an end by themselves within this time are ended. */
 const CLOSE_GRACE_MS = 2000
 /** While the last events are told nothing else is heard for so long. */
 const DEAF_MS = 50
-/** Matches that were held back and are told together. */
-const TOLD_TOGETHER = 512
 
 /** Takes events; calls `taken` once it is done with them, which lets the worker go on. */
 export type Deliver = (events: Iterable<ScanEvent>, taken: () => void) => void
@@ -74,7 +66,7 @@ export class ScanSession {
   /** The last events are taken, and nobody waits for them. */
   #ended: Promise<void> | undefined
   #letGo: () => void = () => undefined
-  #matches = 0
+  readonly #gate: MatchGate
   #bytesScanned = 0
   #bytesUnread = 0
   #bytesFailed = 0
@@ -83,16 +75,13 @@ export class ScanSession {
   #spaces: SpaceView | undefined
   #live: LiveScan | undefined
   #ruleSide: RuleSide | undefined
-  /** Rules that hold, once for each space. */
-  #rulesHeld = 0
-  readonly #once = new OnceOnly()
-  /** Sorted virtual scans: what was found so far. */
-  readonly #held: MatchEvent[] = []
+  #ruleEvents: RuleEvents | undefined
 
   constructor(target: Target, request: ScanRequest, deliver: Deliver) {
     this.#target = target
     this.#request = request
     this.#deliver = deliver
+    this.#gate = new MatchGate(request)
   }
 
   /** The target holds virtual memory only, at folded addresses: scanned as physical memory is, and told as the kernel's. */
@@ -130,6 +119,7 @@ export class ScanSession {
       const openRules = await this.#beginRules()
       const compile = (mapped?: MappedPages): CompiledScan => this.#withRules(plain, openRules?.(mapped))
       this.#live = await this.#startLive()
+      this.#gate.live = this.#live
       this.#spaces = await this.#openSpaces(pool, compile, jobs)
       const compiled = this.#compiled ?? compile()
       const laidOut = this.#spaces?.virtual?.laidOut
@@ -254,7 +244,9 @@ export class ScanSession {
       setImmediate(() => this.#ruleSide?.prepareEarly())
       await flying
       // conditions and matches of rules read memory: while a guest that is held still stands
-      if (this.#live?.paused === true) await this.#deliverEnding(this.#verdict())
+      this.#ruleEvents = this.#eventsOfRules()
+      if (this.#live?.paused === true && this.#ruleEvents !== undefined)
+        await this.#deliverEnding(this.#ruleEvents.verdict())
       await this.#live?.finish()
       clearInterval(progress)
       const seconds = (): number => (performance.now() - started) / 1000
@@ -365,27 +357,21 @@ export class ScanSession {
   }
 
   *#eventsOf(batch: Batch): Generator<ScanEvent> {
-    const { limit = Number.POSITIVE_INFINITY, contextBytes = 0 } = this.#request
+    const { contextBytes = 0 } = this.#request
     const partition = this.#partitions[batch.partition]
     this.#ruleSide?.add(batch)
     const patterns = this.#compiled?.patterns ?? []
     const holdAll = this.#request.sort === true && this.#ruleSide !== undefined
     for (const match of matchesOf(batch, patterns, contextBytes > 0, this.#placing(partition))) {
       if (holdAll || (this.#request.sort === true && this.#spaces?.virtual !== undefined)) {
-        this.#held.push(match)
+        this.#gate.hold(match)
         continue
       }
-      if (this.#matches >= limit) break
-      this.#matches++
-      const told = this.#toTell(match)
+      if (this.#gate.isFull) break
+      const told = this.#gate.pass(match)
       if (told !== undefined) yield told
     }
-    if (this.#matches >= limit) this.cancel()
-  }
-
-  /** A match as it is told now; undefined where it waits for the end of a scan of running memory. */
-  #toTell(match: MatchEvent): MatchEvent | undefined {
-    return this.#live === undefined ? match : this.#live.take(match)
+    if (this.#gate.isFull) this.cancel()
   }
 
   /** How matches of a partition become what is told; `laid-out`: those of rules, which are in no partition. */
@@ -398,89 +384,28 @@ export class ScanSession {
       ...(this.#request.owners === true && { owners: gpa => spaces.ownersOf(gpa) }),
       ...(virtual && {
         places: (address, length, pattern) => virtual.placesOf(partition, address, length, pattern),
-        admits: (match, ambiguity) => this.#once.admits(match, ambiguity),
+        admits: (match, ambiguity) => this.#gate.admits(match, ambiguity),
       }),
     }
   }
 
-  /** Rules are evaluated once everything has been searched; matches of theirs are told with the others. */
-  *#verdict(): Generator<(RuleEvent | MatchEvent)[] | undefined> {
-    const { onHint } = this.#request
+  /** Rules are evaluated once everything has been searched. */
+  #eventsOfRules(): RuleEvents | undefined {
     const side = this.#ruleSide
-    if (side === undefined) return
-    if (this.#stop) {
-      onHint?.('the scan was ended before all of it was searched: rules were not evaluated')
-      return
-    }
-    yield* this.#findings(side)
-    for (const hint of side.hints()) onHint?.(hint)
-  }
-
-  /** Ends early when there are as many matches as were asked for, and when the scan is cancelled. */
-  *#findings(side: RuleSide): Generator<(RuleEvent | MatchEvent)[] | undefined> {
-    const placing = this.#placing('laid-out')
-    for (const finding of side.findings()) {
-      if (finding === undefined) {
-        yield undefined
-        if (!this.#stop) continue
-        this.#request.onHint?.('the scan was ended while rules were evaluated: what held until then is told')
-        return
-      }
-      if (finding.kind === 'rule') {
-        yield* together(this.#ruleEvents(finding.hit, finding.address))
-        continue
-      }
-      const { matches } = finding
-      for (const events of placing === undefined ? [matches] : together(allPlaced(matches, placing))) {
-        if (this.#request.sort === true) {
-          for (const event of events) this.#held.push(event)
-          continue
-        }
-        const { told, isFull } = this.#within(events)
-        yield told
-        if (isFull) return
-      }
-    }
-  }
-
-  /** What is told now of some matches, and whether more were found than are asked for. */
-  #within(events: readonly MatchEvent[]): { readonly told: MatchEvent[]; readonly isFull: boolean } {
-    const { limit = Number.POSITIVE_INFINITY } = this.#request
-    const told: MatchEvent[] = []
-    for (const event of events) {
-      if (this.#matches >= limit) {
+    if (side === undefined) return undefined
+    const nobody = [this.#folded ? 0 : undefined]
+    return new RuleEvents({
+      side,
+      gate: this.#gate,
+      sort: this.#request.sort === true,
+      placing: this.#placing('laid-out'),
+      pidsAt: address => this.#spaces?.virtual?.pidsAt(address) ?? nobody,
+      isStopped: () => this.#stop,
+      stop: () => {
         this.#stop = true
-        return { told, isFull: true }
-      }
-      this.#matches++
-      const now = this.#toTell(event)
-      if (now !== undefined) told.push(now)
-    }
-    return { told, isFull: false }
-  }
-
-  /** A rule that holds in the space at `address`: told for each process whose space it is. */
-  *#ruleEvents(hit: RuleHit, address: number): Generator<RuleEvent> {
-    const own = this.#folded ? 0 : undefined
-    for (const pid of this.#spaces?.virtual?.pidsAt(address) ?? [own]) {
-      this.#rulesHeld++
-      yield { type: 'rule', ...hit, ...(pid !== undefined && { pid }) }
-    }
-  }
-
-  /** What a virtual scan held back: what waited to be found elsewhere, and all of it when it is to be sorted. */
-  *#heldBack(): Generator<MatchEvent[]> {
-    for (const match of this.#once.rest()) this.#held.push(match)
-    if (this.#request.sort === true)
-      this.#held.sort(
-        (a, b) =>
-          (a.pid ?? 0) - (b.pid ?? 0) || compare(a.va ?? 0n, b.va ?? 0n) || (a.gpa ?? 0) - (b.gpa ?? 0),
-      )
-    for (let at = 0; at < this.#held.length; at += TOLD_TOGETHER) {
-      const { told, isFull } = this.#within(this.#held.slice(at, at + TOLD_TOGETHER))
-      yield told
-      if (isFull) return
-    }
+      },
+      onHint: line => this.#request.onHint?.(line),
+    })
   }
 
   #countGaps(gaps: readonly Gap[]): void {
@@ -509,8 +434,11 @@ export class ScanSession {
     startTime: Date,
     seconds: () => number,
   ): Generator<readonly ScanEvent[] | undefined> {
-    if (this.#live?.paused !== true) yield* this.#verdict()
-    yield* this.#heldBack()
+    if (this.#live?.paused !== true && this.#ruleEvents !== undefined) yield* this.#ruleEvents.verdict()
+    for (const { told, isFull } of this.#gate.heldBack()) {
+      if (isFull) this.#stop = true
+      yield told
+    }
     if (this.#live !== undefined) yield* together(this.#live.rest())
     yield* together(this.#gapEvents(this.#gaps.drain()))
     let absentBytes = 0
@@ -531,8 +459,8 @@ export class ScanSession {
       bytesScanned: this.#bytesScanned,
       bytesUnread: this.#bytesUnread,
       bytesFailed: this.#bytesFailed,
-      matches: this.#matches,
-      rules: this.#rulesHeld,
+      matches: this.#gate.count,
+      rules: this.#ruleEvents?.held ?? 0,
       ...(limited.length > 0 && { limitedStrings: limited }),
       seconds: seconds(),
       jobs: shape.jobs,
@@ -557,7 +485,7 @@ export class ScanSession {
       const secondsElapsed = (performance.now() - started) / 1000
       const rate = bytesDone / secondsElapsed
       const left = rate > 0 ? { secondsLeft: (bytesTotal - bytesDone) / rate } : {}
-      const counted = { bytesTotal, bytesDone, matches: this.#matches }
+      const counted = { bytesTotal, bytesDone, matches: this.#gate.count }
       this.#deliver([{ type: 'progress', ...counted, rate, secondsElapsed, ...left }], () => undefined)
     }, every * 1000)
   }
@@ -572,24 +500,4 @@ function enginesOf({ matcher, strings }: CompiledScan, choice?: MatcherChoice): 
   if ((strings?.pairs.length ?? 0) > 0) names.add(describeMatcher('embedded'))
   if (names.size === 0) names.add(describeMatcher(choice))
   return [...names].join(', ')
-}
-
-function* allPlaced(matches: readonly ResidentMatchEvent[], placing: MatchPlacing): Generator<MatchEvent> {
-  for (const match of matches) yield* placed(match, -1, placing)
-}
-
-/** Events, some together. */
-function* together<T>(events: Iterable<T>): Generator<T[]> {
-  let some: T[] = []
-  for (const event of events) {
-    some.push(event)
-    if (some.length < TOLD_TOGETHER) continue
-    yield some
-    some = []
-  }
-  if (some.length > 0) yield some
-}
-
-function compare(a: bigint, b: bigint): number {
-  return a < b ? -1 : a > b ? 1 : 0
 }

@@ -1,11 +1,10 @@
 /** The matches of a string as events, many at a time: there may be millions, and each would cost more by itself. */
 import type { OffsetColumns } from '../../rules/search/columns.js'
 import { MAX_DATA_BYTES, type ResidentMatchEvent } from '../../scan/events.js'
+import { TOLD_TOGETHER } from '../together.js'
 import type { RuleMemory } from './rule-memory.js'
 import type { ToldString } from './verdict.js'
 
-/** Matches that are told together at most. */
-export const TOLD_TOGETHER = 512
 /** Their bytes, with contexts: as soon as there are so many they are told. */
 const BYTES_TOGETHER = 1 << 20
 /** Matches that lie no further apart are read in one go: reading what lies between them costs less than another call. */
