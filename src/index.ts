@@ -129,7 +129,7 @@ export type {
   VirtualMatchEvent,
 } from './scan/events.js'
 export type { MatcherChoice, PatternSpec } from './scan/pattern-spec.js'
-export type { RuleHit } from './scan/scanner.js'
+export type { MetaValue, RuleHit } from './scan/scanner.js'
 export type { Owner, PageFile, SpaceChoice } from './space/guest-spaces.js'
 export type { SwapLocation } from './space/swap-source.js'
 export type { KernelSymbol, Member, SymbolTable, TypeTable } from './symbols/contract.js'

@@ -18,12 +18,16 @@ export interface ScanWindow {
   readonly endsStretch: boolean
 }
 
+/** A value of a rule's metadata: an integer that a double can't hold is told as text. */
+export type MetaValue = string | number | boolean
+
 /** A YARA rule that holds. */
 export interface RuleHit {
   readonly namespace: string
   readonly rule: string
   readonly tags: readonly string[]
-  readonly meta: Readonly<Record<string, string | number | boolean>>
+  /** By name; where a rule has several entries of one name, all of their values in their order. */
+  readonly meta: Readonly<Record<string, MetaValue | readonly MetaValue[]>>
 }
 
 /** Takes what scanners find in the current window. Offsets are relative to `window.bytes`. */

@@ -5,7 +5,7 @@ import type { Conditions } from '../../rules/conditions.js'
 import { OffsetColumns } from '../../rules/search/columns.js'
 import { lengthAtFixedOffset } from '../../rules/search/fixed-place.js'
 import { decoded } from '../../rules/source-text.js'
-import type { RuleHit } from '../../scan/scanner.js'
+import type { MetaValue, RuleHit } from '../../scan/scanner.js'
 import type { RuleMemory } from './rule-memory.js'
 
 /** A string of a rule that holds, and that has matches. */
@@ -69,13 +69,18 @@ export function* verdict(
 }
 
 function hitOf({ namespace, name, tags, meta }: Rule): RuleHit {
+  const values = new Map<string, MetaValue[]>()
+  for (const { name: key, value } of meta) {
+    const known = values.get(key)
+    if (known === undefined) values.set(key, [plain(value)])
+    else known.push(plain(value))
+  }
   // an entry may be called __proto__
-  const values = Object.fromEntries(meta.map(({ name: key, value }) => [key, plain(value)]))
-  return { namespace, rule: name, tags, meta: values }
+  const entries = Array.from(values, ([key, all]) => [key, all.length === 1 ? all[0] : all] as const)
+  return { namespace, rule: name, tags, meta: Object.fromEntries(entries) as RuleHit['meta'] }
 }
 
-/** Integers that a double can't hold are told as text. */
-function plain(value: Rule['meta'][number]['value']): string | number | boolean {
+function plain(value: Rule['meta'][number]['value']): MetaValue {
   if (typeof value === 'string') return decoded(value)
   if (typeof value !== 'bigint') return value
   const number = Number(value)

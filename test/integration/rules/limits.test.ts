@@ -123,9 +123,9 @@ describe('what a person should know of rules', () => {
     expect(matches).toEqual(['o $a 0x0 3', 'o $a 0x6 2', 'o $b 0x0 3'])
   })
 
-  it('is told of metadata, whatever its name, and exactly', async () => {
+  it('is told of metadata, whatever its name, exactly, and each of several entries of one name', async () => {
     const source =
-      'rule about { meta: __proto__ = "a" constructor = "b" big = 9007199254740993 least = -9223372036854775807 small = -3 condition: true }'
+      'rule about { meta: __proto__ = "a" constructor = "b" big = 9007199254740993 least = -9223372036854775807 small = -3 ref = "one" ref = 2 ref = "one" condition: true }'
     using target = await openTarget(image, { format: 'raw' })
     const events: ScanEvent[] = []
     for await (const event of scanIterable(target, { patterns: rules(source) })) events.push(event)
@@ -136,6 +136,7 @@ describe('what a person should know of rules', () => {
       ['big', '9007199254740993'],
       ['least', '-9223372036854775807'],
       ['small', -3],
+      ['ref', ['one', 2, 'one']],
     ])
   })
 })
