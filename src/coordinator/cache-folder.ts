@@ -1,6 +1,7 @@
 /** Where what was found out about images is kept between runs. */
+import { mkdirSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { isAbsolute, join } from 'node:path'
+import { dirname, isAbsolute, join } from 'node:path'
 
 /**
  * `$VMSIFT_CACHE`, else `vmsift` under `$XDG_CACHE_HOME` (where that is absolute, as the XDG base directory specification
@@ -14,4 +15,24 @@ export function cacheFolder(environment: NodeJS.ProcessEnv = process.env): strin
   if (xdg !== undefined && isAbsolute(xdg)) return join(xdg, 'vmsift')
   const home = homedir()
   return home === '' ? undefined : join(home, '.cache', 'vmsift')
+}
+
+/** Makes a folder and those above it, for its owner only. Node's own way never returns where the file system takes no folder, as under /proc. */
+export function makeFolder(path: string): void {
+  if (made(path)) return
+  makeFolder(dirname(path))
+  // another process may have been quicker
+  if (!made(path)) mkdirSync(path, { mode: 0o700 })
+}
+
+/** False where the folder above is missing. */
+function made(path: string): boolean {
+  try {
+    mkdirSync(path, { mode: 0o700 })
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT' && dirname(path) !== path) return false
+    if (code !== 'EEXIST') throw error
+  }
+  return true
 }

@@ -4,7 +4,6 @@
  */
 import {
   lstatSync,
-  mkdirSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -12,8 +11,9 @@ import {
   unlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { tolerant } from '../core/tolerant.js'
+import { makeFolder } from './cache-folder.js'
 
 /** No record comes near this. */
 const MAX_BYTES = 8 << 20
@@ -63,19 +63,6 @@ export class DetectionCache {
       }
       prune(folder)
     })
-  }
-}
-
-/** With the folders above it. Node's own way never returns where the file system takes no folder, as under /proc. */
-function makeFolder(path: string): void {
-  try {
-    mkdirSync(path, { mode: 0o700 })
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (code === 'EEXIST') return
-    if (code !== 'ENOENT' || dirname(path) === path) throw error
-    makeFolder(dirname(path))
-    mkdirSync(path, { mode: 0o700 })
   }
 }
 

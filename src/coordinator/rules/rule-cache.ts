@@ -4,20 +4,13 @@
  * version, or can't be read or written, is as good as nothing.
  */
 import { createHash } from 'node:crypto'
-import {
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  statSync,
-  unlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { readdirSync, readFileSync, renameSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { deserialize, serialize } from 'node:v8'
 import type { RuleSet } from '../../rules/ast.js'
 import type { Guards } from '../../rules/guards.js'
 import type { StringTables } from '../../rules/search/tables.js'
+import { makeFolder } from '../cache-folder.js'
 import { inSharedMemory, outOfSharedMemory } from './shared-columns.js'
 
 /** Changes when what is kept, or how it is made, changes. */
@@ -135,7 +128,7 @@ export class RuleCache {
       lengths.writeUInt32LE(parts[0]?.length ?? 0, 4)
       const rest = Buffer.concat([lengths, headBytes, ...parts])
       if (rest.length > MAX_BYTES) return
-      mkdirSync(folder, { recursive: true, mode: 0o700 })
+      makeFolder(folder)
       writeFileSync(beside, Buffer.concat([digest(rest), rest]), { mode: 0o600, flag: 'wx' })
       renameSync(beside, join(folder, `${key}.${kind}`))
       this.#prune(folder, kind)

@@ -107,8 +107,10 @@ describe('compiled rules on disk', () => {
 
   it('are not needed: where nothing can be written, rules are compiled', async () => {
     writeFileSync(join(folder, 'file'), '')
-    process.env['VMSIFT_CACHE'] = join(folder, 'file', 'below')
-    expect((await scanned()).matches).toEqual(FOUND)
+    for (const nowhere of [join(folder, 'file', 'below'), '/proc/none', '/proc/none/below/it']) {
+      process.env['VMSIFT_CACHE'] = nowhere
+      expect((await scanned()).matches).toEqual(FOUND)
+    }
   })
 
   it('may be made by two processes at once', async () => {
