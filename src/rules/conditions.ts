@@ -1,8 +1,10 @@
 /** Evaluates the conditions of a rule set in a space, in the order of the rules. */
 import type { Rule, RuleSet } from './ast.js'
 import { compileCondition } from './evaluate/compile.js'
+import { computed, type Part } from './evaluate/parts.js'
 import { EvaluationState, isTrue, type Run, StepsExhausted } from './evaluate/state.js'
 import { IdleRules } from './idle-rules.js'
+import { finish, type Pieces } from './modules/module.js'
 import type { RuleOutcome, RuleSpace } from './space.js'
 import { StepBudget } from './step-budget.js'
 
@@ -27,7 +29,7 @@ export interface EvaluateOptions {
 
 export class Conditions {
   readonly #rules: readonly Rule[]
-  readonly #runs: readonly (Run | undefined)[]
+  readonly #parts: readonly (Part | undefined)[]
   readonly #wanted: (rule: Rule) => boolean
   #idle: IdleRules | undefined
   /** Since it stopped last, whatever the space. */
@@ -37,29 +39,31 @@ export class Conditions {
   constructor({ rules }: RuleSet, wanted?: Uint8Array) {
     this.#rules = rules
     this.#wanted = ({ index }) => wanted === undefined || wanted[index] === 1
-    this.#runs = rules.map(rule =>
+    this.#parts = rules.map(rule =>
       rule.needsYaraX.length > 0 || !this.#wanted(rule) ? undefined : compileCondition(rule),
     )
   }
 
   /** Which rules hold. A rule that takes too many steps does not, and is told. */
   evaluate(space: RuleSpace, options: EvaluateOptions = {}): RuleOutcome {
-    const pieces = this.inPieces(space, options)
-    let piece = pieces.next()
-    while (piece.done !== true) piece = pieces.next()
-    return piece.value
+    return finish(this.inPieces(space, options))
   }
 
-  /** The same, stopping between rules whenever it has taken long: who goes through it may do something else, or leave. */
-  *inPieces(space: RuleSpace, options: EvaluateOptions = {}): Generator<undefined, RuleOutcome> {
+  /** The same, stopping whenever it has taken long, between rules and within: who goes through it may do something else, or leave. */
+  *inPieces(space: RuleSpace, options: EvaluateOptions = {}): Pieces<RuleOutcome> {
     const state = new EvaluationState(space, this.#rules.length, options.now ?? Math.floor(Date.now() / 1000))
     const budget = new StepBudget(options.maxRuleSteps)
-    const { rules, exhausted } = this.#toEvaluate(space, options)
+    const { rules, exhausted } = yield* this.#toEvaluate(space, options)
+    state.resume()
     const unsatisfied = new Set<string>()
     for (const rule of rules) {
       const allowed = budget.ofRule()
-      state.steps = allowed
-      const outcome = this.#evaluateRule(rule, state, options)
+      state.begin(allowed)
+      const part = this.#parts[rule.index]
+      const outcome =
+        part?.inPieces === undefined
+          ? this.#evaluateRule(rule, part?.run, state, options)
+          : yield* this.#evaluateLongRule(part, state)
       budget.take(allowed - state.steps)
       if (outcome === undefined) exhausted.push(rule.index)
       if (outcome === true) state.holds[rule.index] = 1
@@ -68,6 +72,7 @@ export class Conditions {
       if (this.#steps < PIECE_STEPS) continue
       this.#steps = 0
       yield
+      state.resume()
     }
     const holding = rules.filter(
       ({ index, isPrivate, namespace }) =>
@@ -77,12 +82,12 @@ export class Conditions {
   }
 
   /** Rules that may hold, and those that take too many steps anyway. */
-  #toEvaluate(
+  *#toEvaluate(
     { filesize }: RuleSpace,
     { found, maxRuleSteps }: EvaluateOptions,
-  ): { readonly rules: readonly Rule[]; readonly exhausted: number[] } {
+  ): Pieces<{ readonly rules: readonly Rule[]; readonly exhausted: number[] }> {
     if (found === undefined || filesize !== undefined) return { rules: this.#rules, exhausted: [] }
-    this.#idle ??= new IdleRules(this.#rules, new StepBudget(maxRuleSteps))
+    this.#idle ??= yield* IdleRules.of(this.#rules, new StepBudget(maxRuleSteps))
     const rules = this.#idle.toEvaluate(found)
     const evaluated = new Set(rules)
     const others = this.#idle.exhausted.filter(rule => !evaluated.has(rule))
@@ -90,12 +95,30 @@ export class Conditions {
   }
 
   /** Undefined where the rule has taken too many steps. */
-  #evaluateRule(rule: Rule, state: EvaluationState, { foreign }: EvaluateOptions): boolean | undefined {
+  #evaluateRule(
+    rule: Rule,
+    run: Run | undefined,
+    state: EvaluationState,
+    { foreign }: EvaluateOptions,
+  ): boolean | undefined {
     if (!this.#wanted(rule)) return false
-    const run = this.#runs[rule.index]
     if (run === undefined) return foreign?.(rule) ?? false
     try {
       return isTrue(run(state))
+    } catch (error) {
+      if (error instanceof StepsExhausted) return undefined
+      throw error
+    }
+  }
+
+  *#evaluateLongRule(part: Part, state: EvaluationState): Pieces<boolean | undefined> {
+    const pieces = computed(part, state)
+    try {
+      for (let piece = pieces.next(); ; piece = pieces.next()) {
+        if (piece.done === true) return isTrue(piece.value)
+        yield
+        state.resume()
+      }
     } catch (error) {
       if (error instanceof StepsExhausted) return undefined
       throw error

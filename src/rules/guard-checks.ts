@@ -1,5 +1,6 @@
 /** Evaluates guards in spaces, or in what is known of them. */
 import { compileCondition } from './evaluate/compile.js'
+import { atOnce } from './evaluate/parts.js'
 import { EvaluationState, isTrue, NotKnown, type Run } from './evaluate/state.js'
 import type { Guards } from './guards.js'
 import type { RuleSpace } from './space.js'
@@ -22,7 +23,7 @@ export class GuardChecks {
   mayHold(condition: number, space: GuardSpace): boolean {
     const expression = this.#conditions[condition]
     if (expression === undefined) return true
-    this.#runs[condition] ??= compileCondition({ strings: [], condition: expression })
+    this.#runs[condition] ??= atOnce(compileCondition({ strings: [], condition: expression }))
     const known: RuleSpace = {
       filesize: space.filesize,
       matches: () => undefined,

@@ -4,7 +4,9 @@
  */
 import type { Expression, Rule } from './ast.js'
 import { compileCondition } from './evaluate/compile.js'
+import { computed } from './evaluate/parts.js'
 import { EvaluationState, isTrue, NotKnown, StepsExhausted } from './evaluate/state.js'
+import type { Pieces } from './modules/module.js'
 import type { RuleSpace } from './space.js'
 import type { StepBudget } from './step-budget.js'
 
@@ -29,8 +31,7 @@ export class IdleRules {
   readonly #ruleOf: Uint32Array
 
   /** `budget`: what the rules may take, all together. */
-  constructor(rules: readonly Rule[], budget: StepBudget) {
-    this.#rules = rules
+  static *of(rules: readonly Rule[], budget: StepBudget): Pieces<IdleRules> {
     const always: number[] = []
     const exhausted: Rule[] = []
     const dependents: number[][] = []
@@ -41,11 +42,21 @@ export class IdleRules {
         if (known === undefined) dependents[reference] = [rule.index]
         else known.push(rule.index)
       }
-      const found = rule.isGlobal ? undefined : holdsIdle(rule, rules.length, budget, idle)
+      const found = rule.isGlobal ? undefined : yield* holdsIdle(rule, rules.length, budget, idle)
       if (found === 'exhausted') exhausted.push(rule)
       if (found === undefined) always.push(rule.index)
       else idle.add(rule.index)
     }
+    return new IdleRules(rules, exhausted, always, dependents)
+  }
+
+  private constructor(
+    rules: readonly Rule[],
+    exhausted: readonly Rule[],
+    always: readonly number[],
+    dependents: readonly (readonly number[] | undefined)[],
+  ) {
+    this.#rules = rules
     const strings = rules.flatMap(rule => rule.strings)
     this.#ruleOf = new Uint32Array(strings.reduce((most, { id }) => Math.max(most, id + 1), 0))
     for (const { id, rule } of strings) this.#ruleOf[id] = rule
@@ -65,12 +76,12 @@ export class IdleRules {
 }
 
 /** What comes of a rule where nothing was found: false, or too many steps; undefined where it may hold. `idle`: earlier rules that do not. */
-function holdsIdle(
+function* holdsIdle(
   rule: Rule,
   rules: number,
   budget: StepBudget,
   idle: ReadonlySet<number>,
-): false | 'exhausted' | undefined {
+): Pieces<false | 'exhausted' | undefined> {
   // YARA-X is asked where strings are
   if (rule.needsYaraX.length > 0) return false
   /** All before is true. */
@@ -83,9 +94,15 @@ function holdsIdle(
     }
     const state = new EvaluationState(NOTHING_FOUND, rules, undefined)
     const allowed = budget.ofRule()
-    state.steps = allowed
+    state.begin(allowed)
     try {
-      if (!isTrue(compileCondition({ ...rule, condition })(state))) return false
+      const pieces = computed(compileCondition({ ...rule, condition }), state)
+      let piece = pieces.next()
+      for (; piece.done !== true; piece = pieces.next()) {
+        yield
+        state.resume()
+      }
+      if (!isTrue(piece.value)) return false
     } catch (error) {
       if (error instanceof StepsExhausted) exhausted ||= known
       else if (!(error instanceof NotKnown)) throw error

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { parseLines, runCli } from './run-cli.js'
+import { parseLines, runCli, startCli } from './run-cli.js'
 
 describe('vmsift rules check', () => {
   let folder = ''
@@ -225,6 +225,29 @@ describe('vmsift scan with rules', () => {
     expect(match).toMatchObject({ pattern: '$a', pa: '0x64' })
     expect(rule).toMatchObject({ type: 'rule', meta: { by: 'Andr\ufffd' } })
     expect(code).toBe(0)
+  })
+
+  it('ends at once on Ctrl-C, within a rule that takes long too', async () => {
+    const long = join(folder, 'long.yar')
+    writeFileSync(
+      long,
+      'rule first { condition: true } rule long { condition: for all i in (0..16000000) : ( i >= 0 and not (for any j in (0..i) : ( j < 0 )) ) }',
+    )
+    const { child, result } = startCli(['scan', image, '--input-format', 'raw', '--yara', long, '--json'])
+    let killed = 0
+    setTimeout(() => {
+      killed = Date.now()
+      child.kill('SIGINT')
+    }, 3000)
+    const { code, stdout, stderr } = await result
+    expect({ code, stderr }).toEqual({
+      code: 130,
+      stderr: expect.stringMatching(
+        /the scan was ended (while rules were evaluated|before all of it was searched)/,
+      ),
+    })
+    expect(parseLines(stdout).at(-1)).toMatchObject({ type: 'summary', complete: false })
+    expect(Date.now() - killed).toBeLessThan(4000)
   })
 
   it('ends with 1 where no rule holds', async () => {

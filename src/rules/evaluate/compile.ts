@@ -1,11 +1,10 @@
 /** Conditions to functions: each node becomes a closure, once a rule set. */
 import type { Expression, Rule, StringReference } from '../ast.js'
-import { findFunction } from '../modules/known.js'
-import type { Value } from '../modules/module.js'
-import { forIn, forOf, of, range } from './loops.js'
+import { partsOf } from './long.js'
+import { of, range } from './loops.js'
 import { countIn, isAt, signed, unsigned } from './matches.js'
 import { arithmetic, comparison } from './numbers.js'
-import { RegexSearch } from './regex-search.js'
+import type { Part } from './parts.js'
 import { type EvaluationState, isTrue, type Run } from './state.js'
 import { relateTexts } from './text.js'
 
@@ -15,12 +14,14 @@ export type Compile = (node: Expression) => Run
 type Node<Kind extends Expression['kind']> = Expression & { readonly kind: Kind }
 
 /** A rule's condition, ready to be evaluated. */
-export function compileCondition(rule: Pick<Rule, 'strings' | 'condition'>): Run {
-  const ids = rule.strings.map(({ id }) => id)
-  const compile: Compile = node => compileNode(node, compile, ids)
-  return compile(rule.condition)
+export function compileCondition(rule: Pick<Rule, 'strings' | 'condition'>): Part {
+  return partsOf(
+    compileNode,
+    rule.strings.map(({ id }) => id),
+  )(rule.condition)
 }
 
+/** A node that is done at once; `compile` is for those right below it. */
 function compileNode(node: Expression, compile: Compile, ids: readonly number[]): Run {
   switch (node.kind) {
     case 'boolean':
@@ -72,14 +73,6 @@ function compileNode(node: Expression, compile: Compile, ids: readonly number[])
         relateTexts(operator, one, other),
       )
     }
-    case 'matches': {
-      const text = compile(node.text)
-      const search = new RegexSearch(node.regex)
-      return state => {
-        const value = text(state)
-        return value === undefined ? undefined : search.matches(value as Uint8Array, state.spend)
-      }
-    }
     case 'not': {
       const operand = compile(node.operand)
       return state => {
@@ -108,14 +101,13 @@ function compileNode(node: Expression, compile: Compile, ids: readonly number[])
     }
     case 'of':
       return of(compile, node, ids)
-    case 'for-of':
-      return forOf(compile, node, ids)
-    case 'for-in':
-      return forIn(compile, node)
     case 'with':
       return withVariables(node, compile)
+    case 'for-of':
+    case 'for-in':
     case 'call':
-      return call(node, compile)
+    case 'matches':
+      throw new Error(`${node.kind} is done in pieces`)
     case 'regex':
     case 'foreign':
       // Never asked for: arguments of no function here, and rules that YARA-X runs.
@@ -220,19 +212,5 @@ function withVariables(node: Node<'with'>, compile: Compile): Run {
   return state => {
     for (const { slot, run } of variables) state.frame[slot] = run(state)
     return body(state)
-  }
-}
-
-function call(node: Node<'call'>, compile: Compile): Run {
-  const run = findFunction(node.name, node.signature)?.run
-  const values = node.arguments.map(compile)
-  return state => {
-    const given: Value[] = []
-    for (const value of values) {
-      const one = value(state)
-      if (one === undefined) return undefined
-      given.push(one)
-    }
-    return run?.(given, state)
   }
 }

@@ -3,7 +3,8 @@ import type { Expression, Iterable, Quantifier, Range, Where } from '../ast.js'
 import type { Value } from '../modules/module.js'
 import type { Compile } from './compile.js'
 import { countIn, isAt } from './matches.js'
-import { countOf, type EvaluationState, isTrue, type Run } from './state.js'
+import { atOnce, computed, type Part, type Parts } from './parts.js'
+import { countOf, type EvaluationState, isTrue, type Run, type RunInPieces } from './state.js'
 
 type Node<Kind extends Expression['kind']> = Expression & { readonly kind: Kind }
 
@@ -128,18 +129,19 @@ export function range(
 }
 
 /** `for any of ($a*) : ( ... )`: all strings are gone through; `none` and 0 are always enough. */
-export function forOf(compile: Compile, node: Node<'for-of'>, ids: readonly number[]): Run {
-  const wanted = quantifier(compile, node.quantifier)
+export function forOf(parts: Parts, node: Node<'for-of'>, ids: readonly number[]): RunInPieces {
+  const wanted = quantifier(below => atOnce(parts(below)), node.quantifier)
   const strings = node.strings.map(index => ids[index] ?? -1)
-  const body = compile(node.body)
-  return state => {
+  const body = parts(node.body)
+  return function* (state) {
     const enough = wanted(state)
     const outer = state.loop
     let found = 0
     for (const id of strings) {
       state.spend(1)
+      if (state.isLate()) yield
       state.loop = id
-      found += countOf(body(state))
+      found += countOf(body.run === undefined ? yield* body.inPieces(state) : body.run(state))
     }
     state.loop = outer
     return enough === undefined ? undefined : isEnough(enough, found, strings.length, false)
@@ -147,14 +149,15 @@ export function forOf(compile: Compile, node: Node<'for-of'>, ids: readonly numb
 }
 
 /** `for all i in (1..#a) : ( ... )`: ends as soon as enough are found; false where there is nothing to go through. */
-export function forIn(compile: Compile, node: Node<'for-in'>): Run {
+export function forIn(parts: Parts, node: Node<'for-in'>): RunInPieces {
+  const compile: Compile = below => atOnce(parts(below))
   const wanted = quantifier(compile, node.quantifier)
-  const body = compile(node.body)
+  const body = parts(node.body)
   const { slot, iterable } = node
   if (iterable.kind === 'range' && !mentions(node.body, slot))
     return forSame(compile, wanted, iterable.range, body)
   const items = itemsOf(compile, iterable)
-  return state => {
+  return function* (state) {
     const enough = wanted(state)
     if (enough === undefined) return undefined
     const limit = typeof enough === 'number' ? enough : Number.POSITIVE_INFINITY
@@ -162,8 +165,9 @@ export function forIn(compile: Compile, node: Node<'for-in'>): Run {
     let count = 0
     for (const item of items(state)) {
       state.spend(1)
+      if (state.isLate()) yield
       state.frame[slot] = item
-      found += countOf(body(state))
+      found += countOf(body.run === undefined ? yield* body.inPieces(state) : body.run(state))
       count++
       if (found >= limit) break
     }
@@ -176,16 +180,16 @@ function forSame(
   compile: Compile,
   wanted: (state: EvaluationState) => Wanted,
   syntax: Range,
-  body: Run,
-): Run {
+  body: Part,
+): RunInPieces {
   const bounds = range(compile, syntax)
-  return state => {
+  return function* (state) {
     const enough = wanted(state)
     if (enough === undefined) return undefined
     const found = bounds(state)
     if (found === undefined || found[1] < found[0]) return false
     const rounds = Number(found[1] - found[0]) + 1
-    const each = countOf(body(state))
+    const each = countOf(yield* computed(body, state))
     return isEnough(enough, each * roundsTaken(enough, each, rounds), rounds, false)
   }
 }

@@ -5,6 +5,7 @@
 import { isWord, setHas } from '../../patterns/byte-set.js'
 import type { ByteSet } from '../../patterns/node.js'
 import type { Regex, RegexNode } from '../ast.js'
+import type { Pieces } from '../modules/module.js'
 
 /** As YR_RE_SCAN_LIMIT. */
 const MAX_BYTES = 4096
@@ -54,8 +55,11 @@ export class RegexSearch {
     this.#start = this.#add(node, ACCEPT)
   }
 
-  /** `spend` is told of the work. */
-  matches(text: Uint8Array, spend: (steps: number) => void): boolean {
+  /** Stops where it takes long. */
+  *matches(
+    text: Uint8Array,
+    { spend, isLate }: { readonly spend: (steps: number) => void; readonly isLate: () => boolean },
+  ): Pieces<boolean> {
     if (text.length === 0) return false
     if (this.#visited.length === 0) this.#visited = new Uint32Array(this.#states.length)
     const limit = Math.min(text.length, MAX_BYTES)
@@ -66,6 +70,7 @@ export class RegexSearch {
       // Started anew at each byte but behind the last one.
       const seeds = at < limit || at === 0 ? [...current, this.#start] : current
       spend(1 + (seeds.length >>> 4))
+      if (isLate()) yield
       const reached: number[] = []
       if (this.#follow(seeds, text, at, limit, reached)) return true
       if (at === limit) break

@@ -1,9 +1,16 @@
 /** What an evaluation carries from node to node. */
-import type { CallContext, Value } from '../modules/module.js'
+import type { CallContext, Pieces, Value } from '../modules/module.js'
 import type { RuleSpace, StringMatches } from '../space.js'
 
 /** A node that is ready to be computed. */
 export type Run = (state: EvaluationState) => Value
+
+/** The same where it may take long. */
+export type RunInPieces = (state: EvaluationState) => Pieces<Value>
+
+/** Between two stops; the clock is looked at every so many steps. */
+const PIECE_MS = 50
+const STEPS_A_LOOK = 256
 
 /** Thrown when a rule has taken its steps. */
 export class StepsExhausted extends Error {}
@@ -28,7 +35,9 @@ export class EvaluationState implements CallContext {
   /** Id of the string of the innermost `for ... of`. */
   loop = -1
   /** Steps that the rule may still take. */
-  steps = 0
+  #steps = 0
+  #lookAt = 0
+  #stopAt = performance.now() + PIECE_MS
   readonly #now: number | undefined
 
   /** `now` undefined: it is not known. */
@@ -43,9 +52,30 @@ export class EvaluationState implements CallContext {
     return this.#now
   }
 
+  get steps(): number {
+    return this.#steps
+  }
+
+  /** A rule begins, which may take so many. */
+  begin(steps: number): void {
+    this.#steps = steps
+    this.#lookAt = steps - STEPS_A_LOOK
+  }
+
   readonly spend = (steps: number): void => {
-    this.steps -= steps
-    if (this.steps < 0) throw new StepsExhausted()
+    this.#steps -= steps
+    if (this.#steps < 0) throw new StepsExhausted()
+  }
+
+  /** It goes on after a stop. */
+  resume(): void {
+    this.#stopAt = performance.now() + PIECE_MS
+  }
+
+  readonly isLate = (): boolean => {
+    if (this.#steps > this.#lookAt) return false
+    this.#lookAt = this.#steps - STEPS_A_LOOK
+    return performance.now() > this.#stopAt
   }
 
   matches(stringId: number): StringMatches {

@@ -1,7 +1,7 @@
 /** The `hash` module: digests in lower case, of ranges of the space and of texts. */
 import { createHash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
-import type { ModuleFunction, RuleModule, Value } from './module.js'
+import { after, type ModuleFunction, type RuleModule, type Value } from './module.js'
 import { readRange, remembered } from './ranges.js'
 
 interface Digest {
@@ -51,8 +51,8 @@ function both(
       run: ([offset, length], context) =>
         remembered(context, `${name} ${offset} ${length}`, () => {
           const state = create()
-          const whole = readRange(context, offset as bigint, length as bigint, bytes => state.add(bytes))
-          return whole ? state.result() : undefined
+          const read = readRange(context, offset as bigint, length as bigint, bytes => state.add(bytes))
+          return after(read, whole => (whole ? state.result() : undefined))
         }),
     },
     {

@@ -1,5 +1,12 @@
 /** The `math` module, as YARA 4.2 computes it (modules/math/math.c), with `to_string` of later ones. */
-import type { CallContext, ModuleFunction, RuleModule, Value } from './module.js'
+import {
+  after,
+  type CallContext,
+  type ModuleFunction,
+  type RuleModule,
+  type Soon,
+  type Value,
+} from './module.js'
 import { Histogram, histogramOf, readRange } from './ranges.js'
 
 const INT64 = 64
@@ -13,10 +20,10 @@ function statistic(
     {
       takes: `ii${extra}`,
       returns: 'float',
-      run: ([offset, length, ...rest], context) => {
-        const bytes = ofRange(context, offset, length)
-        return bytes === undefined ? undefined : defined(compute(bytes, rest))
-      },
+      run: ([offset, length, ...rest], context) =>
+        after(ofRange(context, offset, length), bytes =>
+          bytes === undefined ? undefined : defined(compute(bytes, rest)),
+        ),
     },
     {
       takes: `s${extra}`,
@@ -66,10 +73,10 @@ function ordered(create: () => Ordered): readonly ModuleFunction[] {
       returns: 'float',
       run: ([offset, length], context) => {
         const state = create()
-        const whole = readRange(context, offset as bigint, length as bigint, bytes => {
+        const read = readRange(context, offset as bigint, length as bigint, bytes => {
           for (const byte of bytes) state.add(byte)
         })
-        return whole ? defined(state.result()) : undefined
+        return after(read, whole => (whole ? defined(state.result()) : undefined))
       },
     },
     {
@@ -128,8 +135,8 @@ function monteCarloPi(): Ordered {
 }
 
 const unsigned = (value: Value) => BigInt.asUintN(INT64, value as bigint)
-const smaller: ModuleFunction['run'] = ([a, b]) => (unsigned(a) < unsigned(b) ? a : b)
-const larger: ModuleFunction['run'] = ([a, b]) => (unsigned(a) > unsigned(b) ? a : b)
+const smaller = ([a, b]: readonly Value[]) => (unsigned(a) < unsigned(b) ? a : b)
+const larger = ([a, b]: readonly Value[]) => (unsigned(a) > unsigned(b) ? a : b)
 
 const byteOf = (value: Value) => Number(BigInt.asUintN(8, value as bigint))
 
@@ -151,12 +158,12 @@ function counted(bytes: Histogram | undefined, byte: Value): bigint | undefined 
   return bytes && BigInt(bytes.counts[byteOf(byte)] ?? 0)
 }
 
-function ofRange(context: CallContext, offset: Value, length: Value): Histogram | undefined {
+function ofRange(context: CallContext, offset: Value, length: Value): Soon<Histogram | undefined> {
   return histogramOf(context, offset as bigint, length as bigint)
 }
 
 /** The whole space, which has an answer only where it has no hole. */
-function ofAll(context: CallContext): Histogram | undefined {
+function ofAll(context: CallContext): Soon<Histogram | undefined> {
   const { filesize } = context.space
   return filesize === undefined ? undefined : histogramOf(context, 0n, filesize)
 }
@@ -200,25 +207,35 @@ export const MATH: RuleModule = {
       {
         takes: 'iii',
         returns: 'integer',
-        run: ([byte, offset, length], context) => counted(ofRange(context, offset, length), byte),
+        run: ([byte, offset, length], context) =>
+          after(ofRange(context, offset, length), bytes => counted(bytes, byte)),
       },
-      { takes: 'i', returns: 'integer', run: ([byte], context) => counted(ofAll(context), byte) },
+      {
+        takes: 'i',
+        returns: 'integer',
+        run: ([byte], context) => after(ofAll(context), bytes => counted(bytes, byte)),
+      },
     ],
     percentage: [
       {
         takes: 'iii',
         returns: 'float',
-        run: ([byte, offset, length], context) => share(ofRange(context, offset, length), byte),
+        run: ([byte, offset, length], context) =>
+          after(ofRange(context, offset, length), bytes => share(bytes, byte)),
       },
-      { takes: 'i', returns: 'float', run: ([byte], context) => share(ofAll(context), byte) },
+      {
+        takes: 'i',
+        returns: 'float',
+        run: ([byte], context) => after(ofAll(context), bytes => share(bytes, byte)),
+      },
     ],
     mode: [
       {
         takes: 'ii',
         returns: 'integer',
-        run: ([offset, length], context) => mostCommon(ofRange(context, offset, length)),
+        run: ([offset, length], context) => after(ofRange(context, offset, length), mostCommon),
       },
-      { takes: '', returns: 'integer', run: (_, context) => mostCommon(ofAll(context)) },
+      { takes: '', returns: 'integer', run: (_, context) => after(ofAll(context), mostCommon) },
     ],
     to_string: [
       { takes: 'i', returns: 'text', run: inBase },

@@ -1,5 +1,5 @@
 /** Bytes of a range, as the functions of `math` and `hash` see them. */
-import type { CallContext } from './module.js'
+import { after, type CallContext, type Pieces, type Soon } from './module.js'
 
 const CHUNK_BYTES = 1 << 16
 /** Answers that are kept. */
@@ -12,24 +12,44 @@ const STEPS_PER_CHUNK = 64
  * an image is cut there, as YARA does; one that starts where nothing is, or runs into a hole, has no answer: false.
  */
 export function readRange(
-  { space, spend }: CallContext,
+  context: CallContext,
   offset: bigint,
   length: bigint,
   take: (bytes: Uint8Array) => void,
-): boolean {
+): Soon<boolean> {
+  const { space } = context
   if (offset < 0n || length < 0n) return false
   if (space.read(offset, 1).length === 0) return false
   const end = offset + length
   const last = space.filesize !== undefined && end > space.filesize ? space.filesize : end
-  for (let at = offset; at < last; ) {
+  if (last - offset > BigInt(CHUNK_BYTES)) return readChunks(context, offset, last, take)
+  return last <= offset || readChunk(context, offset, Number(last - offset), take)
+}
+
+function* readChunks(
+  context: CallContext,
+  offset: bigint,
+  last: bigint,
+  take: (bytes: Uint8Array) => void,
+): Pieces<boolean> {
+  for (let at = offset; at < last; at += BigInt(CHUNK_BYTES)) {
     const left = last - at
-    const wanted = left < BigInt(CHUNK_BYTES) ? Number(left) : CHUNK_BYTES
-    spend(STEPS_PER_CHUNK)
-    const bytes = space.read(at, wanted)
-    if (bytes.length < wanted) return false
-    take(bytes)
-    at += BigInt(wanted)
+    if (!readChunk(context, at, left < BigInt(CHUNK_BYTES) ? Number(left) : CHUNK_BYTES, take)) return false
+    if (context.isLate()) yield
   }
+  return true
+}
+
+function readChunk(
+  { space, spend }: CallContext,
+  at: bigint,
+  length: number,
+  take: (bytes: Uint8Array) => void,
+): boolean {
+  spend(STEPS_PER_CHUNK)
+  const bytes = space.read(at, length)
+  if (bytes.length < length) return false
+  take(bytes)
   return true
 }
 
@@ -56,17 +76,27 @@ export class Histogram {
 }
 
 /** The bytes of a range, counted; undefined where it has no answer. */
-export function histogramOf(context: CallContext, offset: bigint, length: bigint): Histogram | undefined {
+export function histogramOf(
+  context: CallContext,
+  offset: bigint,
+  length: bigint,
+): Soon<Histogram | undefined> {
   return remembered(context, `bytes ${offset} ${length}`, () => {
     const histogram = new Histogram()
-    return readRange(context, offset, length, bytes => histogram.add(bytes)) ? histogram : undefined
+    const read = readRange(context, offset, length, bytes => histogram.add(bytes))
+    return after(read, whole => (whole ? histogram : undefined))
   })
 }
 
 /** An answer that is computed once an evaluation. */
-export function remembered<Answer>({ known }: CallContext, key: string, compute: () => Answer): Answer {
+export function remembered<Answer>(
+  { known }: CallContext,
+  key: string,
+  compute: () => Soon<Answer>,
+): Soon<Answer> {
   if (known.has(key)) return known.get(key) as Answer
-  const answer = compute()
-  if (known.size < MAX_KNOWN) known.set(key, answer)
-  return answer
+  return after(compute(), answer => {
+    if (known.size < MAX_KNOWN) known.set(key, answer)
+    return answer
+  })
 }

@@ -139,6 +139,7 @@ describe('includes', () => {
 describe('conditions that do not end', () => {
   const space = spaceOf(new Uint8Array(100), new Map())
   const huge = { ...space, filesize: 2n ** 40n }
+  const zeros = { ...huge, read: (_: bigint, length: number) => new Uint8Array(length) }
 
   it.each([
     'for all i in (0..filesize) : ( i >= 0 )',
@@ -148,6 +149,35 @@ describe('conditions that do not end', () => {
     const rules = compileRules([{ source: `${rule(condition)} rule after { condition: true }` }])
     const outcome = new Conditions(rules).evaluate(huge, { maxRuleSteps: 100_000 })
     expect(outcome).toEqual({ holding: [1], exhausted: [0] })
+  })
+
+  it.each([
+    ['a loop', 'for all i in (0..9000000) : ( i >= 0 and uint8(i) >= 0 )'],
+    ['a loop in a loop', 'for all i in (0..2) : ( for all j in (0..9000000) : ( i + j >= 0 ) )'],
+    ['a loop in a condition', '1 of (filesize < 2, not (for all i in (0..9000000) : ( i >= 0 )))'],
+    ['the bytes of a range', 'math.entropy(0, 8000000000) > 9.0'],
+    ['a digest', 'for any i in (0..9) : ( hash.md5(i, 8000000000) == "none" )'],
+    ['an expression', `"${'a'.repeat(4096)}" matches /(a?){15000}b/`],
+    ['variables', 'with m = math.mean(0, 8000000000) : ( m > 256.0 or for any i in (0..9) : ( i > m ) )'],
+  ])('stop within a rule: %s', (_, condition) => {
+    const source = `import "math" import "hash" ${rule(condition)}`
+    const pieces = new Conditions(compileRules([{ source }])).inPieces(zeros)
+    const started = performance.now()
+    // who goes through them may leave at any of them
+    for (let stop = 0; stop < 3; stop++) expect(pieces.next()).toEqual({ done: false, value: undefined })
+    expect(performance.now() - started).toBeLessThan(5000)
+  })
+
+  it('come to the same whether they stop or not', () => {
+    const source = `import "math" ${rule('for all i in (0..300000) : ( i >= 0 and math.min(i, 7) <= 7 ) and math.mode(0, 70000) == 0')}`
+    const conditions = new Conditions(compileRules([{ source }]))
+    const pieces = conditions.inPieces(zeros)
+    let stops = 0
+    let piece = pieces.next()
+    for (; piece.done !== true; piece = pieces.next()) stops++
+    expect(stops).toBeGreaterThan(0)
+    expect(piece.value).toEqual(conditions.evaluate(zeros))
+    expect(piece.value.holding).toEqual([0])
   })
 
   it('loops that do not look at their variable are computed once', () => {
