@@ -203,6 +203,9 @@ export type TextOperator =
 /** What a value is. An expression's type is known when it is compiled. */
 export type ValueType = 'integer' | 'float' | 'text' | 'boolean' | 'regex'
 
+/** Files that modules tell of, by the modules' names. */
+export type FileKind = 'pe' | 'elf'
+
 /** A condition. Every name is resolved, external variables are their values: what is left is what has to be computed. */
 export type Expression = Span & ExpressionBody
 
@@ -286,4 +289,9 @@ export type ExpressionBody =
       readonly type: ValueType
     }
   /** Something of another module, which has no value here: such a rule `needsYaraX`. */
-  | { readonly kind: 'foreign'; readonly name: string }
+  | {
+      readonly kind: 'foreign'
+      readonly name: string
+      /** Of what does not begin as such a file it is undefined, or `false`. */
+      readonly file?: { readonly kind: FileKind; readonly otherwise: 'undefined' | 'false' }
+    }

@@ -1,6 +1,7 @@
 /** Names in conditions: variables, external variables, rules, and what modules have. */
 import type { Expression, ValueType } from './ast.js'
 import type { Checked, ConditionChecker } from './check.js'
+import { fileOf } from './file-kinds.js'
 import { FOREIGN_MODULES, findFunction, MODULES } from './modules/known.js'
 import { RuleFault } from './problem.js'
 import type { External } from './scope.js'
@@ -81,7 +82,12 @@ function foreign(checker: ConditionChecker, syntax: SyntaxPath): Checked {
   const { name, steps, start, end } = syntax
   if (checker.scope.namespace.imports.has(name)) checker.scope.foreign.add(`module ${name}`)
   for (const step of steps) for (const inner of innerOf(step)) checker.expression(inner)
-  return { node: { kind: 'foreign', name, start, end }, type: 'unknown' }
+  // a variable may have a module's name
+  const file = checker.scope.variable(name) === undefined ? fileOf(syntax) : undefined
+  return {
+    node: { kind: 'foreign', name, ...(file !== undefined && { file }), start, end },
+    type: 'unknown',
+  }
 }
 
 function innerOf(step: SyntaxStep): readonly SyntaxExpression[] {

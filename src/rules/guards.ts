@@ -3,6 +3,7 @@
  * before anything is searched, and the strings of rules that can't hold need not be looked for.
  */
 import type { Expression, Rule, RuleSet, RuleString, StringReference, Where } from './ast.js'
+import { beginsAs, fileOfOperand } from './file-kinds.js'
 import { partsOf, type Variant } from './search/parts.js'
 
 /** Guards of a rule set: plain data, which is kept with it. Columns are by rule. */
@@ -167,7 +168,19 @@ class Deriver {
         return foreign && this.#rule.needsYaraX.length === 0 ? undefined : this.#byRule[condition.rule]
       }
       case 'found':
-        return this.#foundAt(condition.string, condition.where)
+        return this.#foundAt(condition.string, condition.where) ?? fileOfPlace(condition.where)
+      case 'of': {
+        const { kind } = condition.quantifier
+        // others may hold where nothing is found
+        return kind === 'any' || kind === 'all' ? fileOfPlace(condition.where) : undefined
+      }
+      case 'foreign':
+        return condition.file && beginsAs(condition.file.kind)
+      case 'compare':
+      case 'textual': {
+        const file = fileOfOperand(condition.left) ?? fileOfOperand(condition.right)
+        return file && beginsAs(file)
+      }
       default:
         return undefined
     }
@@ -198,6 +211,14 @@ class Deriver {
     const items = part.variants.map(variant => bytesAt(variant, where.offset))
     return items.length === 1 ? items[0] : { kind: 'or', items, start: 0, end: 0 }
   }
+}
+
+/** What there must be for a place to have a value. */
+function fileOfPlace(where: Where): Expression | undefined {
+  const offsets =
+    where.kind === 'at' ? [where.offset] : where.kind === 'in' ? [where.range.from, where.range.to] : []
+  const [file] = offsets.flatMap(offset => fileOfOperand(offset) ?? [])
+  return file && beginsAs(file)
 }
 
 function bytesAt({ values, masks }: Variant, offset: Expression): Expression {
