@@ -174,6 +174,11 @@ class Deriver {
         // others may hold where nothing is found
         return kind === 'any' || kind === 'all' ? fileOfPlace(condition.where) : undefined
       }
+      case 'for-of': {
+        // strings are some: the body holds once at least
+        const { kind } = condition.quantifier
+        return kind === 'any' || kind === 'all' ? this.necessary(condition.body) : undefined
+      }
       case 'foreign':
         return condition.file && beginsAs(condition.file.kind)
       case 'compare':

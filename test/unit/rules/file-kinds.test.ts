@@ -16,6 +16,8 @@ const OF_FILES: readonly (readonly [FileKind, string])[] = [
   ['pe', '$a in (0..pe.size_of_image)'],
   ['pe', 'any of them at pe.entry_point'],
   ['pe', 'all of ($a, $b) in (0..pe.entry_point)'],
+  ['pe', 'for any of ($*) : ($ at pe.entry_point)'],
+  ['pe', 'for all of ($a, $b) : ($ at pe.entry_point and # > 0)'],
   ['pe', 'pe.is_pe'],
   ['pe', 'pe.is_dll()'],
   ['pe', 'pe.is_32bit() or pe.is_64bit()'],
@@ -51,6 +53,9 @@ const OF_FILES: readonly (readonly [FileKind, string])[] = [
 /** What else may hold. */
 const OTHERS = [
   'not pe.is_pe',
+  'for none of ($*) : ($ at pe.entry_point)',
+  'for 0 of ($*) : ($ at pe.entry_point)',
+  'for any of ($*) : ($ at pe.entry_point or # > 0)',
   'none of them at pe.entry_point',
   '0 of them at pe.entry_point',
   'pe.MACHINE_AMD64 == 0x8664',

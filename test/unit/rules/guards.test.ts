@@ -44,6 +44,9 @@ describe('rules that can not hold', () => {
     ['$b at 0 or $a at 1', false],
     ['for any i in (1..#a) : (@a[i] > 5 and uint16(0) == 0x5a4d)', true],
     ['#a > 3', true],
+    ['for any of them : (# > 0 and uint16(0) == 0x5a4d)', false],
+    ['for 1 of them : (# > 0 and uint16(0) == 0x5a4d)', true],
+    ['for all of ($a*) : ($ at 0 and uint16(0) == 0x457f)', true],
     ['uint8(1000000) == 0', false],
   ])('%s', (condition, wanted) => {
     expect(wantedOf(rule('one', condition), space('\x7fEaaaa'))).toEqual(wanted ? ['one'] : [])
