@@ -53,6 +53,7 @@ const OF_FILES: readonly (readonly [FileKind, string])[] = [
 /** What else may hold. */
 const OTHERS = [
   'not pe.is_pe',
+  'pe.no_such_field == 3',
   'for none of ($*) : ($ at pe.entry_point)',
   'for 0 of ($*) : ($ at pe.entry_point)',
   'for any of ($*) : ($ at pe.entry_point or # > 0)',
