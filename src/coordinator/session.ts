@@ -110,6 +110,7 @@ export class ScanSession {
     const request = this.#request
     checkRequest(this.#target, request)
     using _hold = this.#target.hold()
+    using _awake = keepAwake()
     const jobs = jobsFor(this.#target, request)
     // threads start while patterns are compiled
     const pool = new ScanPool(jobs, batch => this.#flights.receive(batch))
@@ -500,4 +501,10 @@ function enginesOf({ matcher, strings }: CompiledScan, choice?: MatcherChoice): 
   if ((strings?.pairs.length ?? 0) > 0) names.add(describeMatcher('embedded'))
   if (names.size === 0) names.add(describeMatcher(choice))
   return [...names].join(', ')
+}
+
+/** Idle threads do not keep a process from ending, not even while what they posted last is still on its way. */
+function keepAwake(): Disposable {
+  const timer = setInterval(() => undefined, 2 ** 30)
+  return { [Symbol.dispose]: () => clearInterval(timer) }
 }
