@@ -1,6 +1,7 @@
 /** What `vmsift rules check` found, for programs and for people. */
-import type { RuleSet } from '../rules/ast.js'
+import type { Rule, RuleSet } from '../rules/ast.js'
 import { checkRules } from '../rules/compile.js'
+import { dependentsOf } from '../rules/dependents.js'
 import { foreignRules } from '../rules/foreign.js'
 import type { RuleText } from '../rules/load.js'
 import type { RuleProblem } from '../rules/problem.js'
@@ -54,17 +55,38 @@ export function reportOf(
       string: string.identifier,
       message: `${whereOf(ruleSet, string.place)}: ${string.identifier} of ${rule.name} ${reason}`,
     })),
-    foreign: foreign
-      .filter(({ refusal }) => refusal === undefined)
-      .map(({ rule }) => ({
-        ...placeOf(ruleSet, rule.place),
-        rule: rule.name,
-        namespace: rule.namespace,
-        message: `${whereOf(ruleSet, rule.place)}: ${rule.name} is left to YARA-X: ${rule.needsYaraX.join(', ')}`,
-      })),
+    foreign: foreignRemarks(
+      ruleSet,
+      foreign.filter(({ refusal }) => refusal === undefined).map(({ rule }) => rule),
+    ),
     rules: ruleSet.rules.length,
     strings: ruleSet.strings,
   }
+}
+
+/** Rules that YARA-X evaluates, and then those that refer to them. */
+function foreignRemarks(ruleSet: RuleSet, foreign: readonly Rule[]): Remark[] {
+  const remark = (rule: Rule, text: string): Remark => ({
+    ...placeOf(ruleSet, rule.place),
+    rule: rule.name,
+    namespace: rule.namespace,
+    message: `${whereOf(ruleSet, rule.place)}: ${rule.name} ${text}`,
+  })
+  return [
+    ...foreign.map(rule => {
+      const why = rule.needsYaraX.join(', ')
+      const placed = rule.strings.length > 0
+      return remark(
+        rule,
+        placed
+          ? `is left to YARA-X: ${why}`
+          : `counts as not holding: it needs ${why}, and has no string that says where a file may be`,
+      )
+    }),
+    ...Array.from(dependentsOf(ruleSet.rules, foreign), ([rule, named]) =>
+      remark(rule, `is no more exact than ${named.name}, which it refers to`),
+    ),
+  ]
 }
 
 type Place = RuleSet['rules'][number]['place']

@@ -59,6 +59,9 @@ const HELP = `${NUMBERS_HELP}
 Patterns can be repeated and mixed; all are looked for in one pass. A match is reported for every address at
 which a pattern matches, overlapping ones too. Holes between memory ranges are never scanned across.
 
+YARA rules see the whole image: filesize, offsets and what uint8(), hash and math read are the image's, also
+with --range, which says only where their strings are looked for.
+
 With --json each line on stdout is one object, "type" telling which: match, rule (a YARA rule that holds),
 gap (memory that was not read, and why), and at the very end summary. In processes, swapped-out pages that zram
 holds are scanned too: such a match has "swap" (area and slot) in place of "pa"; gaps of other swapped pages
@@ -88,7 +91,10 @@ export function addScanOptions(command: Command): Command {
     .option('-p, --patterns <file>', 'text patterns from a file, one a line (repeatable)', collect)
     .option('-i, --ignore-case', 'for all text patterns and regular expressions')
     .option('-u, --utf16', 'look for the UTF-16LE form of all text patterns too')
-    .option('--range <start-end>', 'only this part of physical memory, end exclusive')
+    .option(
+      '--range <start-end>',
+      'only this part of physical memory, end exclusive (of YARA rules: where strings are looked for)',
+    )
     .option('-n, --limit <n>', 'stop after this many matches')
     .option('-C, --context <n>', 'show this many bytes around each match')
     .option('--sort', 'matches in ascending order of address (processes: of pid, then address)')

@@ -59,6 +59,8 @@ function syntaxFault(source: SourceText, error: GrammarFault): RuleFault {
   if (UTF16.test(source.text))
     return new RuleFault({ start: 0, end: 0 }, 'this is UTF-16: save the rules as UTF-8')
   const start = error.location.start.offset
+  if (source.text.startsWith('/*', start) && !source.text.includes('*/', start + 2))
+    return new RuleFault({ start, end: start + 2 }, 'this comment has no end: write */ behind it')
   TOKEN.lastIndex = start
   const token = TOKEN.exec(source.text)?.[0] ?? ''
   const span = { start, end: start + Math.max(1, token.length) }

@@ -59,6 +59,24 @@ describe('vmsift rules check', () => {
     expect(code).toBe(0)
   })
 
+  it('names every rule that is no more exact than one that it refers to, and those that can hold nowhere', async () => {
+    const path = join(folder, 'chain.yar')
+    writeFileSync(
+      path,
+      'import "pe" rule p { strings: $a = "needle" condition: $a and pe.is_pe } rule q { condition: p }\nrule r { condition: not q } rule s { condition: pe.is_pe } rule t { condition: true }',
+    )
+    const { code, stdout } = await runCli('rules', 'check', path)
+    expect(stdout.split('\n')).toEqual([
+      `${path}:1:18: p is left to YARA-X: module pe`,
+      `${path}:2:34: s counts as not holding: it needs module pe, and has no string that says where a file may be`,
+      `${path}:1:79: q is no more exact than p, which it refers to`,
+      `${path}:2:6: r is no more exact than q, which it refers to`,
+      '5 rules, 1 string, 0 errors',
+      '',
+    ])
+    expect(code).toBe(0)
+  })
+
   it('refuses what it does not know, in one line', async () => {
     const { code, stderr } = await runCli('rules', 'chek', folder)
     expect(stderr).toMatch(/^vmsift: unknown action "chek"; write: vmsift rules check .*\n$/)
@@ -248,6 +266,19 @@ describe('vmsift scan with rules', () => {
     })
     expect(parseLines(stdout).at(-1)).toMatchObject({ type: 'summary', complete: false })
     expect(Date.now() - killed).toBeLessThan(4000)
+  })
+
+  it('says that there is no rule, and where a comment has no end', async () => {
+    const { code, stderr } = await scan('import "math" // nothing else')
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: 'vmsift: the rule files hold no rule: nothing was looked for on their behalf\n',
+    })
+    const open = await scan('rule r {\n strings: $a = { 61 /* 62 }\n condition: $a }')
+    expect({ code: open.code, stderr: open.stderr }).toEqual({
+      code: 2,
+      stderr: expect.stringMatching(/rules.yar:2:21: this comment has no end: write \*\/ behind it\n/),
+    })
   })
 
   it('ends with 1 where no rule holds', async () => {

@@ -1,7 +1,8 @@
 /** The rules of a scan: gathers what workers find, space by space, and at the end evaluates and tells. */
 import type { Gap, PhysicalMemory } from '../../core/memory.js'
-import type { RuleSet, RuleString } from '../../rules/ast.js'
+import type { Rule, RuleSet, RuleString } from '../../rules/ast.js'
 import { Conditions } from '../../rules/conditions.js'
+import { dependentsOf } from '../../rules/dependents.js'
 import type { Guards } from '../../rules/guards.js'
 import type { External } from '../../rules/scope.js'
 import type { OffsetColumns } from '../../rules/search/columns.js'
@@ -180,16 +181,24 @@ export class RuleSide {
     const placed = foreign.filter(rule => !placeless.includes(rule))
     const hint = (names: readonly string[], text: string): string[] =>
       names.length === 0 ? [] : [`${named(names)}${text}`]
+    const left = (some: readonly Rule[], text: string): string[] => {
+      const dependents = [...dependentsOf(rules, some).keys()].filter(({ index }) => wanted[index] === 1)
+      const also =
+        dependents.length === 0
+          ? ''
+          : `; no more exact is what refers to them: ${named(dependents.map(ruleName))}`
+      const all =
+        Math.max(some.length, dependents.length) > FEW_NAMES ? ' (vmsift rules check names all)' : ''
+      return hint(some.map(ruleName), `: modules like pe and elf know files, not memory${text}${also}${all}`)
+    }
     return [
+      ...(rules.length === 0 ? ['the rule files hold no rule: nothing was looked for on their behalf'] : []),
       ...hint(exhausted, ': conditions take too long: they count as not holding'),
-      ...hint(
-        placed.map(ruleName),
-        ': modules like pe and elf know files, not memory: evaluated by YARA-X in regions of 16 MiB around their strings, which may differ from yara',
+      ...left(
+        placed,
+        ': evaluated by YARA-X in regions of 16 MiB around their strings, which may differ from yara',
       ),
-      ...hint(
-        placeless.map(ruleName),
-        ': modules like pe and elf know files, not memory, and no string says where one may be: they count as not holding',
-      ),
+      ...left(placeless, ', and no string says where one may be: they count as not holding'),
       ...hint([...this.#failed], ' could not be evaluated: they count as not holding'),
       ...hint(
         [...this.#cut],
