@@ -5,6 +5,8 @@ import { VmsiftError } from '../core/errors.js'
 import { reasonOf } from '../export/system-errors.js'
 
 const MAX_FILE_BYTES = 256 * 2 ** 20
+/** What is asked for at least. */
+const FIRST_BYTES = 4096
 
 /**
  * A file's whole text, which must be UTF-8. Pipes (`<(...)`, /dev/stdin) are read too. `what` names it in errors.
@@ -31,16 +33,22 @@ export async function readTextFile(path: string, what: string): Promise<string> 
  * @throws VmsiftError `bad-argument` when it can't be read or is larger than 256 MiB.
  */
 export async function readAll(path: string, what: string): Promise<Buffer> {
-  const pieces: Buffer[] = []
+  let bytes = Buffer.alloc(0)
   let total = 0
   try {
     await using handle = await open(path)
+    const { size } = await handle.stat()
     for (;;) {
-      const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafe(256 * 1024))
-      if (bytesRead === 0) break
+      if (total === bytes.length) {
+        // a file is read in one go, and its end seen in the byte behind it; a pipe has no size
+        const wanted = total === 0 ? Math.max(size + 1, FIRST_BYTES) : total * 2
+        const larger = Buffer.allocUnsafe(Math.min(wanted, MAX_FILE_BYTES + 1))
+        bytes.copy(larger)
+        bytes = larger
+      }
+      const { bytesRead } = await handle.read(bytes, total)
       total += bytesRead
-      if (total > MAX_FILE_BYTES) break
-      pieces.push(buffer.subarray(0, bytesRead))
+      if (bytesRead === 0 || total > MAX_FILE_BYTES) break
     }
   } catch (cause) {
     throw unreadable(path, what, cause as NodeJS.ErrnoException)
@@ -49,7 +57,7 @@ export async function readAll(path: string, what: string): Promise<Buffer> {
     throw new VmsiftError('bad-argument', `${what} ${path} is larger than 256 MiB; split it`, {
       detail: { path },
     })
-  return Buffer.concat(pieces)
+  return bytes.subarray(0, total)
 }
 
 export interface RuleFile {

@@ -3,6 +3,9 @@ import { VmsiftError } from '../core/errors.js'
 import type { PatternSpec } from '../scan/pattern-spec.js'
 import { readAll, readTextFile, ruleFiles } from './input-files.js'
 
+/** Rule files that are open at a time. */
+const FILES_AT_ONCE = 32
+
 export interface PatternOptions {
   readonly text?: readonly string[]
   readonly bytes?: readonly string[]
@@ -60,10 +63,14 @@ async function patternLines(path: string): Promise<string[]> {
 }
 
 async function yaraRules(paths: readonly string[]): Promise<PatternSpec[]> {
+  const files = await ruleFiles(paths)
   const specs: PatternSpec[] = []
-  for (const file of await ruleFiles(paths)) {
-    const source = await readAll(file.path, 'the rule file')
-    specs.push({ kind: 'yara', source, ...file })
+  for (let at = 0; at < files.length; at += FILES_AT_ONCE) {
+    const some = files.slice(at, at + FILES_AT_ONCE).map(async (file): Promise<PatternSpec> => {
+      const source = await readAll(file.path, 'the rule file')
+      return { kind: 'yara', source, ...file }
+    })
+    specs.push(...(await Promise.all(some)))
   }
   return specs
 }
