@@ -60,13 +60,16 @@
 
   ;; The rows of which the pair at `at` is one, into the output from `hits` on; returns its new end, or -1 where there is no room for them all.
   (func $pair (param $at i32) (param $low i32) (param $high i32) (param $hits i32) (result i32)
-    ;; lists by pair stand at 65536, those by first byte at 327680
+    ;; lists by pair stand at 65536, those by first byte at 327680, the one for all places at 328704
     (local.set $hits (call $list
       (i32.load offset=65536 (i32.shl (i32.load16_u (local.get $at)) (i32.const 2)))
       (local.get $at) (local.get $low) (local.get $high) (local.get $hits)))
     (if (i32.lt_s (local.get $hits) (i32.const 0)) (then (return (local.get $hits))))
-    (call $list
+    (local.set $hits (call $list
       (i32.load offset=327680 (i32.shl (i32.load8_u (local.get $at)) (i32.const 2)))
+      (local.get $at) (local.get $low) (local.get $high) (local.get $hits)))
+    (if (i32.lt_s (local.get $hits) (i32.const 0)) (then (return (local.get $hits))))
+    (call $list (i32.load offset=328704 (i32.const 0))
       (local.get $at) (local.get $low) (local.get $high) (local.get $hits)))
 
   ;; The same of one list, from `link` on.

@@ -25,9 +25,9 @@ export interface PairRow {
 /** These rows, ready to be looked for. Columns lie in shared memory. */
 export interface PairTable {
   /**
-   * What scanners/pair-search.wat works on, as it lies in its memory from address 0 on: by pair, 1 where some row may stand there; by pair, and by
-   * its first byte, the first link of a list of rows; links (address of a row, and of the next link); rows (`ROW_RECORD`); checks (`CHECK`); sets
-   * of 256 bits. An address of 0 is none.
+   * What scanners/pair-search.wat works on, as it lies in its memory from address 0 on: by pair, 1 where some row may stand there; the first link of
+   * a list of rows by pair, by its first byte, and one for all places; links (address of a row, and of the next link); rows (`ROW_RECORD`); checks
+   * (`CHECK`); sets of 256 bits. An address of 0 is none.
    */
   readonly image: Uint8Array
   /** At most so many rows have one pair. */
@@ -48,6 +48,8 @@ export interface PairTable {
 export const COMPARED_BYTES = 16
 /** Pairs that a row takes up; what would take more stands in the list of its first byte. */
 const MOST_PAIRS = 1024
+/** Links of all lists: what comes beyond is looked for at every place. */
+const MOST_LINKS = 1 << 21
 /** What a pair costs that was not seen: the more different ones, the likelier are they met. */
 const UNSEEN = 1 / 64
 
@@ -133,7 +135,8 @@ const ADDRESS = 4
 /** By pair, then by first byte. */
 const LISTS_AT = PAIRS
 const FIRSTS_AT = LISTS_AT + ADDRESS * PAIRS
-const LINKS_AT = FIRSTS_AT + ADDRESS * 256
+const EVERYWHERE_AT = FIRSTS_AT + ADDRESS * 256
+const LINKS_AT = EVERYWHERE_AT + 2 * ADDRESS
 const LINK = 2 * ADDRESS
 /** Sixteen values, sixteen masks, index, bytes before the pair, bytes in all, first check, end of checks; and three numbers' room. */
 const ROW_RECORD = 64
@@ -141,9 +144,9 @@ const ROW_RECORD = 64
 const CHECK = 2 * ADDRESS
 const SET_BYTES = 32
 
-/** Lays rows out. */
-export function pairTableOf(rows: readonly PairRow[]): PairTable {
-  const lists = new PairLists()
+/** Lays rows out. `mostLinks` is for tests to lower. */
+export function pairTableOf(rows: readonly PairRow[], mostLinks = MOST_LINKS): PairTable {
+  const lists = new PairLists(mostLinks)
   for (const [index, { sets, pair }] of rows.entries())
     lists.add(index, cellOf(sets[pair] as ByteSet), cellOf(sets[pair + 1] ?? ANY_BYTE))
   // what masks do not tell is looked up in sets, equal ones once
@@ -155,7 +158,8 @@ export function pairTableOf(rows: readonly PairRow[]): PairTable {
       const key = (sets[at] as ByteSet).join()
       if (!setPlaces.has(key)) setPlaces.set(key, setPlaces.size)
     }
-  const rowsAt = LINKS_AT + LINK * lists.links.length
+  const links = lists.row.length - 1
+  const rowsAt = LINKS_AT + LINK * links
   const checksAt = rowsAt + ROW_RECORD * rows.length
   const setsAt = checksAt + CHECK * checks
   const image = new Uint8Array(new SharedArrayBuffer(setsAt + SET_BYTES * setPlaces.size))
@@ -166,9 +170,10 @@ export function pairTableOf(rows: readonly PairRow[]): PairTable {
     table.setUint32(LISTS_AT + ADDRESS * pair, linkAddress(lists.byPair[pair] as number), true)
   for (let first = 0; first < 256; first++)
     table.setUint32(FIRSTS_AT + ADDRESS * first, linkAddress(lists.byFirst[first] as number), true)
-  for (const [index, { row, next }] of lists.links.entries()) {
-    table.setUint32(LINKS_AT + LINK * index, rowsAt + ROW_RECORD * row, true)
-    table.setUint32(LINKS_AT + LINK * index + ADDRESS, linkAddress(next), true)
+  table.setUint32(EVERYWHERE_AT, linkAddress(lists.everywhere), true)
+  for (let link = 1; link <= links; link++) {
+    table.setUint32(linkAddress(link), rowsAt + ROW_RECORD * (lists.row[link] as number), true)
+    table.setUint32(linkAddress(link) + ADDRESS, linkAddress(lists.next[link] as number), true)
   }
   let check = checksAt
   for (const [index, { sets, pair }] of rows.entries()) {
@@ -210,46 +215,40 @@ export function standsInZeros({ sets }: Pick<PairRow, 'sets'>): boolean {
   return sets.every(set => ((set[0] ?? 0) & 1) === 1)
 }
 
-/** One row of a list, and the link behind it. */
-interface Link {
-  readonly row: number
-  /** Number of a link, counted from 1; 0 is the end. */
-  readonly next: number
-  /** Rows from here on. */
-  readonly rows: number
-}
-
-/** The rows of each pair. Lists share their ends: pairs with the same rows have the same list. */
+/** The rows of each pair. Lists share their ends: pairs with the same rows have the same list. A link's number counts from 1; 0 is the end. */
 class PairLists {
   readonly filter = new Uint8Array(PAIRS)
   readonly byPair = new Uint32Array(PAIRS)
   readonly byFirst = new Uint32Array(256)
-  readonly links: Link[] = []
-  #mostInPair = 0
-  #mostInFirst = 0
+  everywhere = 0
+  /** Of each link its row, the link behind it, and how many rows there are from here on. */
+  readonly row: number[] = [0]
+  readonly next: number[] = [0]
+  readonly #rows: number[] = [0]
+  readonly #mostLinks: number
+  #most = [0, 0, 0]
+
+  constructor(mostLinks: number) {
+    this.#mostLinks = mostLinks
+  }
 
   get mostRows(): number {
-    return this.#mostInPair + this.#mostInFirst
+    return this.#most.reduce((sum, most) => sum + most, 0)
   }
 
   add(row: number, { members: firsts }: Cell, { members: seconds }: Cell): void {
-    const known = new Map<number, number>()
-    const before = (next: number): number => {
-      let link = known.get(next)
-      if (link === undefined) {
-        link = this.links.push({ row, next, rows: 1 + (this.links[next - 1]?.rows ?? 0) })
-        known.set(next, link)
-      }
-      return link
+    // links of this row, by the link behind them
+    const made = new Map<number, number>()
+    if (this.row.length > this.#mostLinks) {
+      this.filter.fill(1)
+      this.everywhere = this.#before(this.everywhere, row, made, 2)
+      return
     }
-    const rowsOf = (link: number): number => this.links[link - 1]?.rows ?? 0
     if (firsts.length * seconds.length > MOST_PAIRS) {
       for (const first of firsts) {
         if (this.byFirst[first] === 0)
           for (let second = 0; second < 256; second++) this.filter[first | (second << 8)] = 1
-        const link = before(this.byFirst[first] as number)
-        this.byFirst[first] = link
-        this.#mostInFirst = Math.max(this.#mostInFirst, rowsOf(link))
+        this.byFirst[first] = this.#before(this.byFirst[first] as number, row, made, 1)
       }
       return
     }
@@ -257,10 +256,20 @@ class PairLists {
       for (const second of seconds) {
         const pair = first | (second << 8)
         this.filter[pair] = 1
-        const link = before(this.byPair[pair] as number)
-        this.byPair[pair] = link
-        this.#mostInPair = Math.max(this.#mostInPair, rowsOf(link))
+        this.byPair[pair] = this.#before(this.byPair[pair] as number, row, made, 0)
       }
+  }
+
+  #before(next: number, row: number, made: Map<number, number>, kind: 0 | 1 | 2): number {
+    const known = made.get(next)
+    if (known !== undefined) return known
+    const link = this.row.push(row) - 1
+    this.next.push(next)
+    const rows = (this.#rows[next] as number) + 1
+    this.#rows.push(rows)
+    this.#most[kind] = Math.max(this.#most[kind] as number, rows)
+    made.set(next, link)
+    return link
   }
 }
 

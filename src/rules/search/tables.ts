@@ -104,7 +104,7 @@ export function tablesOf(
       longest,
       database: compile(expressions),
     })),
-    pairs: plan.pairs.map(pairTableOf),
+    pairs: plan.pairs.map(rows => pairTableOf(rows)),
     aheadBytes: plan.aheadBytes,
     behindBytes: plan.behindBytes,
   }

@@ -4,9 +4,12 @@
  */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { PairFinder } from '../../../scanners/pair-finder.js'
+import { setHas, setOf } from '../../../src/patterns/byte-set.js'
 import { compileStrings } from '../../../src/patterns/compile-strings.js'
 import type { RuleString } from '../../../src/rules/ast.js'
 import { compileRules } from '../../../src/rules/compile.js'
+import { pairRowOf, pairTableOf } from '../../../src/rules/search/pairs.js'
 import { planStrings } from '../../../src/rules/search/plan.js'
 import { scanInWindows } from '../../helpers/rule-windows.js'
 
@@ -83,6 +86,8 @@ function scanned(strings: readonly RuleString[], bytes: Uint8Array, cuts: readon
 const byWordsOf = (strings: readonly RuleString[]): number => planStrings(strings, false).words.rows.length
 const byPairsOf = (strings: readonly RuleString[]): number =>
   planStrings(strings, false).pairs.reduce((sum, { length }) => sum + length, 0)
+
+const ALL_BYTES = Array.from({ length: 256 }, (_, each) => each)
 
 /** Few values, so that rows have words in common and nearly match everywhere. */
 const byte = fc.constantFrom(0x61, 0x62, 0x41, 0x00, 0x01, 0x21, 0xff)
@@ -239,5 +244,35 @@ describe('rows that are found by words and by pairs', () => {
     const strings = stringsOf(all)
     const bytes = Buffer.from(`${'a'.repeat(40)}${'\0'.repeat(9)}aab`)
     expect(scanned(strings, bytes, [20])).toEqual(naive(all, bytes))
+  })
+
+  it.each([0, 1, 40, 1 << 21])('with no more than %s links in their lists, pairs find the same', links => {
+    fc.assert(
+      fc.property(
+        fc.array(shortRow, { minLength: 1, maxLength: 8 }),
+        fc.array(piece, { minLength: 1, maxLength: 6 }),
+        (all, pieces) => {
+          const pairRows = all.map((cells, part) => {
+            const sets = cells.map(cell => setOf(ALL_BYTES.filter(each => matches(cell, each))))
+            return { ...pairRowOf(sets, 0, undefined), part, sub: 0, whole: true }
+          })
+          const bytes = Uint8Array.from(laidOut(all, pieces))
+          const found: string[] = []
+          const table = pairTableOf(pairRows, links)
+          const finder = new PairFinder(table, (row, at) => found.push(`${row}:${at}`))
+          finder.scan(bytes, 0, bytes.length)
+          // of longer rows sixteen bytes are compared
+          const compared = pairRows.map(({ sets, distance }) => ({ sets, distance }))
+          const wanted = compared.flatMap(({ sets, distance }, row) =>
+            [...bytes.keys()]
+              .filter(at => at + sets.length <= bytes.length)
+              .filter(at => sets.every((set, i) => setHas(set, bytes[at + i]!)))
+              .map(at => `${row}:${at + distance}`),
+          )
+          expect(found.sort()).toEqual(wanted.sort())
+        },
+      ),
+      { numRuns: 30 * Number(process.env['VMSIFT_RULE_RUNS'] ?? 1) },
+    )
   })
 })
