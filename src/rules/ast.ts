@@ -136,8 +136,11 @@ export interface Regex {
 
 export type RegexNode =
   | { readonly kind: 'empty' }
-  /** One byte of a set; letters stand with both cases where case is ignored. `isClass`: it is written as one, `[a]` or `\w`. */
-  | { readonly kind: 'set'; readonly set: ByteSet; readonly isClass?: true }
+  /**
+   * One byte of a set; letters stand with both cases where case is ignored. `isClass`: it is written as one, `[a]` or `\w`; `written`: the
+   * byte that stands there, where its case is ignored.
+   */
+  | { readonly kind: 'set'; readonly set: ByteSet; readonly isClass?: true; readonly written?: number }
   | { readonly kind: 'concat'; readonly items: readonly RegexNode[] }
   | { readonly kind: 'alternatives'; readonly items: readonly RegexNode[] }
   /** `max` is undefined when unbounded. */

@@ -80,6 +80,14 @@ export function quantifiersOf(node: RegexNode): { greedy: boolean; lazy: boolean
   return found
 }
 
+/**
+ * A group, which stays one where YARA sees a difference: `(.)` is not `.` to a count, and a long jump within a group does not cut a string.
+ */
+function grouped(node: RegexNode): RegexNode {
+  const isDot = node.kind === 'set' && (node.set === ANY_BYTE || node.set === NOT_NEWLINE)
+  return isDot || node.kind === 'repeat' || node.kind === 'concat' ? { kind: 'concat', items: [node] } : node
+}
+
 class RegexParser {
   readonly #source: string
   readonly #flags: RegexFlags
@@ -212,7 +220,7 @@ class RegexParser {
         const node = this.#alternatives()
         if (this.#source[this.#at] !== ')') throw this.#fault('"(" without its ")"')
         this.#at++
-        return node
+        return grouped(node)
       }
       case '[':
         return { kind: 'set', set: this.#class(), isClass: true }
@@ -242,8 +250,8 @@ class RegexParser {
   }
 
   #letter(byte: number): RegexNode {
-    const set = (this.#flags.ignoreCase ? EITHER_CASE : SINGLE)[byte] ?? NO_BYTE
-    return { kind: 'set', set }
+    if (!this.#flags.ignoreCase) return { kind: 'set', set: SINGLE[byte] ?? NO_BYTE }
+    return { kind: 'set', set: EITHER_CASE[byte] ?? NO_BYTE, written: byte }
   }
 
   #folded(set: ByteSet): ByteSet {

@@ -58,10 +58,14 @@ function longestRun(pattern: StringPattern): readonly number[] {
     case 'hex':
       return longest(pattern.node.kind === 'concat' ? pattern.node.items : [pattern.node], fixedHex)
     case 'regex': {
-      const { node } = pattern.regex
-      return longest(node.kind === 'concat' ? node.items : [node], fixedRegex)
+      return longest(itemsOf(pattern.regex.node), fixedRegex)
     }
   }
+}
+
+/** What follows each other, whether it is grouped or not. */
+function itemsOf(node: RegexNode): RegexNode[] {
+  return node.kind === 'concat' ? node.items.flatMap(itemsOf) : [node]
 }
 
 function fixedHex(node: HexNode): number | undefined {

@@ -16,7 +16,7 @@ import type { WordCounts } from './word-counts.js'
 import { type KnownBytes, knownBytes, type Stride, type WordRow, type WordRows, wordRowOf } from './words.js'
 
 /** Changes when tables or what is looked for change: caches are kept by it. */
-export const PLAN_VERSION = 9
+export const PLAN_VERSION = 10
 
 /**
  * What hits mean. A hit of expression i is one of the rows `first[i]` ≤ row < `first[i + 1]`: it ends `distance` bytes behind the place that is

@@ -25,7 +25,7 @@ export type TreeBody =
       readonly set: ByteSet
       readonly value: number
       readonly mask: number
-      /** A letter in both cases. */
+      /** A letter in both cases; `value` is the one that is written. */
       readonly caseless: boolean
     }
   /** Any other set of bytes. */
@@ -137,7 +137,7 @@ function fromRegex(node: RegexNode): TreeNode {
       return treeNode({ kind: 'empty' })
     case 'set':
       // libyara takes no atom from a class, be it of one byte
-      return node.isClass ? treeNode({ kind: 'class', set: node.set }) : regexSet(node.set)
+      return node.isClass ? treeNode({ kind: 'class', set: node.set }) : regexSet(node)
     case 'concat':
       return treeNode(
         node.items.length === 0 ? { kind: 'empty' } : { kind: 'concat', items: node.items.map(fromRegex) },
@@ -151,12 +151,12 @@ function fromRegex(node: RegexNode): TreeNode {
   }
 }
 
-function regexSet(set: ByteSet): TreeNode {
+function regexSet({ set, written }: Extract<RegexNode, { kind: 'set' }>): TreeNode {
   const members = setMembers(set)
   const [a = 0, b = 0] = members
   if (members.length === 1) return treeNode({ kind: 'byte', set, value: a, mask: 0xff, caseless: false })
   if (members.length === 2 && b - a === 0x20 && isLetter(a) && isLetter(b))
-    return treeNode({ kind: 'byte', set, value: b, mask: 0xff, caseless: true })
+    return treeNode({ kind: 'byte', set, value: written ?? b, mask: 0xff, caseless: true })
   if (isDot(set)) return treeNode({ kind: 'byte', set, value: 0, mask: 0, caseless: false })
   return treeNode({ kind: 'class', set })
 }

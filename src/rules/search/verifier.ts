@@ -86,12 +86,30 @@ export class Verifier {
     this.#at = at
     this.#size = size
     this.#forwardLength = forward
-    this.#order = orderOf(at, Math.min(MAX_ATOM_BYTES, bytes * size), atom)
+    this.#order = orderOf(
+      at,
+      Math.min(MAX_ATOM_BYTES, bytes * size),
+      atom,
+      size === 2,
+      this.#isOtherCase(hay, atom, at, size),
+    )
     this.#found = found
     const backward = this.#backward[atom]
     if (backward !== undefined) this.#run(backward, hay, at, size, this.#tell)
     else if (forward > 0) this.#tell(0)
     this.#hay = NOTHING
+  }
+
+  /** Whether some letter of an atom stands in the other case than it is written. */
+  #isOtherCase({ bytes }: Haystack, atom: number, at: number, size: number): boolean {
+    // where there is one atom only, nothing depends on it
+    if (this.atoms.length < 2) return false
+    const { nodes } = this.atoms[atom] as Atom
+    for (let i = 0; i < nodes.length; i++) {
+      const { value, caseless } = nodes[i] as Atom['nodes'][number]
+      if (caseless && bytes[at + i * size] !== value) return true
+    }
+    return false
   }
 
   #run(machine: Machine, hay: Haystack, at: number, size: number, arrived?: Arrived): number {
@@ -110,9 +128,14 @@ export class Verifier {
   }
 }
 
-/** When libyara comes to an atom: where it ends; of those that end together the longest first, and of equal ones the last of the list. */
-function orderOf(at: number, length: number, atom: number): number {
-  const rank = MAX_RANKED - 1 - Math.min(atom, MAX_RANKED - 1)
+/**
+ * When libyara comes to an atom: where it ends; of those that end together the longest first, and of equal ones the last of the list. The
+ * list is turned round where it is made wide, and once more for letters of the other case than the written one, which come behind all others.
+ */
+function orderOf(at: number, length: number, atom: number, wide: boolean, otherCase: boolean): number {
+  const most = MAX_RANKED / 2 - 1
+  const index = Math.min(atom, most)
+  const rank = (otherCase ? 0 : most + 1) + (wide === otherCase ? most - index : index)
   return (at + length) * ORDER_PER_BYTE + (MAX_ATOM_BYTES - length) * MAX_RANKED + rank
 }
 
