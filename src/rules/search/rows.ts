@@ -1,7 +1,6 @@
 /**
- * Which bytes of a part are looked for: a short row that every match holds at a known place, as rare as can be had. Vectorscan
- * takes rows of literal bytes, or of literals and sets with two literals side by side (docs/DECISIONS.md); what has neither is
- * looked for as pairs, and what has none of these goes to the embedded matcher.
+ * Which bytes of a part Vectorscan looks for: a short row that every match holds at a known place, as rare as can be had. It takes rows of
+ * literal bytes, or of literals and sets with two literals side by side (docs/DECISIONS.md); what has neither is looked for as pairs.
  */
 import { anchorsOf, shareOf } from '../../patterns/anchors.js'
 import { isLetter, setMembers } from '../../patterns/byte-set.js'
