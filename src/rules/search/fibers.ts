@@ -23,8 +23,8 @@ export const SCAN_LIMIT = 4096
 const MAX_FIBERS = 1024
 /** Steps of fibers, to make states, in one thread: some seconds. */
 export const MAX_WORK = 1 << 21
-/** States that are remembered, and fibers in all of them. */
-const MAX_STATES = 4096
+/** States that are remembered, and fibers in all of them. One run may make a state at each byte, and the next shall find them. */
+const MAX_STATES = 3 * SCAN_LIMIT
 const MAX_KEPT = 1 << 18
 const UNKNOWN = -1
 const DEAD = 0

@@ -26,6 +26,12 @@ describe('verifying', () => {
     },
   )
 
+  it('what makes a state at every byte finds them again at the next place', () => {
+    const verifier = verifierOf('/(.|[ab]){2,}[ab]/')
+    for (let at = 0; at < 100; at++) verifier.verify(hay, 0, at, () => {})
+    expect(verifier.isExhausted(0)).toBe(false)
+  })
+
   it('what ends at once takes next to nothing', () => {
     const verifier = verifierOf('/ab[cd]/')
     for (let at = 0; at < LENGTH; at++) verifier.verify(hay, 0, at, () => {})
