@@ -266,18 +266,27 @@ export class ScanSession {
    * meanwhile: nothing else would be heard.
    */
   async #deliverEnding(pieces: Generator<readonly ScanEvent[] | undefined>): Promise<void> {
+    // matches are counted, and held back, when they are read: all that was delivered before
+    await this.#handOver([])
     let heardAt = performance.now()
-    for (const events of pieces) {
-      if (this.#abandoned) return
-      if (events !== undefined)
-        await new Promise<void>(resolve => {
-          this.#letGo = resolve
-          this.#deliver(events, resolve)
-        })
+    while (!this.#abandoned) {
+      const { done, value: events } = pieces.next()
+      if (done === true) return
+      if (events !== undefined) await this.#handOver(events)
       if (events !== undefined && performance.now() - heardAt < DEAF_MS) continue
       await new Promise(resolve => setImmediate(resolve))
       heardAt = performance.now()
     }
+    pieces.return(undefined)
+  }
+
+  /** Delivers events; resolves when they are taken, or nobody wants them. */
+  async #handOver(events: readonly ScanEvent[]): Promise<void> {
+    if (this.#abandoned) return
+    await new Promise<void>(resolve => {
+      this.#letGo = resolve
+      this.#deliver(events, resolve)
+    })
   }
 
   #contextOf(compiled: CompiledScan, shape: Shape, control: ControlBlock): Packed {

@@ -77,6 +77,8 @@ function expected(contextBytes = 0): object[] {
   )
 }
 
+const isShort = (match: object): boolean => 'pattern' in match && match.pattern === '$a'
+
 const told = (events: readonly ScanEvent[]): object[] =>
   events
     .filter((event): event is MatchEvent => event.type === 'match')
@@ -152,6 +154,24 @@ describe('a consumer of many matches', () => {
     expect(told(events)).toEqual(expected())
     expect(events.at(-1)).toMatchObject({ type: 'summary', complete: false })
   })
+
+  it.each([false, true])(
+    'that has not read all that was found before is told all of it first, sorted: %s',
+    async sort => {
+      const controller = new AbortController()
+      using target = await openTarget(image)
+      const both = [...patterns, { kind: 'text' as const, text: 'needle' }]
+      const request = { patterns: both, signal: controller.signal, sort, jobs: 2 }
+      const events: ScanEvent[] = []
+      for await (const event of scanIterable(target, request)) {
+        if (events.push(event) === 1) await sleep(200)
+        if (!sort && events.length === 1) controller.abort()
+      }
+      const matches = told(events)
+      expect(events.at(-1)).toMatchObject({ type: 'summary', matches: matches.length, complete: sort })
+      if (sort) expect(matches).toHaveLength(expected().length + expected().filter(isShort).length)
+    },
+  )
 
   it('gets no more before it has taken what it has', async () => {
     using target = await openTarget(image)
