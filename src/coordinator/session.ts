@@ -1,24 +1,21 @@
 /**
  * One scan from start to end: compiles the patterns, opens the pool, lets partitions fly, turns what comes back into
- * events, counts coverage, and closes the pool.
+ * events, and closes the pool.
  */
-import { hex } from '../core/address.js'
-import type { ErrorRecord } from '../core/errors.js'
-import { unfoldAddress } from '../core/folded-address.js'
-import { EXPECTED_GAPS, type Gap, type MemoryRun } from '../core/memory.js'
-import { clipRuns, totalBytes } from '../core/runs.js'
+import type { MemoryRun } from '../core/memory.js'
+import { totalBytes } from '../core/runs.js'
 import { compileScan, describeMatcher } from '../patterns/compile.js'
 import type { CompiledScan } from '../scan/compiled-scan.js'
 import { type Packed, pack } from '../scan/context.js'
 import { ControlBlock } from '../scan/control.js'
-import type { GapEvent, ScanEvent, SummaryEvent } from '../scan/events.js'
+import type { ScanEvent, SummaryEvent } from '../scan/events.js'
 import type { Batch, WorkerContext } from '../scan/messages.js'
 import type { MatcherChoice } from '../scan/pattern-spec.js'
 import { type Partition, partitionSize, planPartitions } from '../scan/plan.js'
 import type { MappedPages } from '../space/mapped-pages.js'
 import { type MatchPlacing, matchesOf } from './batch-events.js'
-import { ATTEMPTS, Flights } from './flights.js'
-import { GapJoiner } from './gap-joiner.js'
+import { Coverage } from './coverage.js'
+import { Flights } from './flights.js'
 import { isLive } from './live.js'
 import type { LiveScan } from './live-scan.js'
 import { MatchGate } from './match-gate.js'
@@ -53,11 +50,10 @@ export class ScanSession {
   readonly #target: Target
   readonly #request: ScanRequest
   readonly #deliver: Deliver
-  readonly #gaps = new GapJoiner()
   readonly #flights = new Flights({
-    arrived: batch => this.#count(batch),
+    arrived: batch => this.#coverage.count(batch, this.#partitions[batch.partition]),
     deliver: (batch, taken) => this.#deliver(this.#eventsOf(batch), taken),
-    givenUp: (partition, from, error) => this.#giveUp(partition, from, error),
+    givenUp: (partition, from, error) => this.#coverage.giveUp(partition, from, error),
   })
   #control: ControlBlock | undefined
   #compiled: CompiledScan | undefined
@@ -67,9 +63,7 @@ export class ScanSession {
   #ended: Promise<void> | undefined
   #letGo: () => void = () => undefined
   readonly #gate: MatchGate
-  #bytesScanned = 0
-  #bytesUnread = 0
-  #bytesFailed = 0
+  readonly #coverage: Coverage
   #runs: readonly MemoryRun[] = []
   #partitions: readonly Partition[] = []
   #spaces: SpaceView | undefined
@@ -82,6 +76,11 @@ export class ScanSession {
     this.#request = request
     this.#deliver = deliver
     this.#gate = new MatchGate(request)
+    this.#coverage = new Coverage(
+      this.#folded,
+      () => ({ runs: this.#runs, virtual: this.#spaces?.virtual, rules: this.#ruleSide }),
+      events => deliver(events, () => undefined),
+    )
   }
 
   /** The target holds virtual memory only, at folded addresses: scanned as physical memory is, and told as the kernel's. */
@@ -317,55 +316,6 @@ export class ScanSession {
     return [...partitions, ...more]
   }
 
-  /** Takes in what a batch covers. */
-  #count(batch: Batch): void {
-    const virtual = this.#spaces?.virtual
-    const partition = this.#partitions[batch.partition]
-    if (virtual === undefined || partition === undefined) {
-      this.#bytesScanned += batch.scannedBytes
-      this.#countGaps(batch.gaps)
-      return
-    }
-    const gaps = virtual.clip(partition, batch.gaps)
-    this.#bytesScanned += virtual.advance(partition, batch.resumeAt) - totalBytes(gaps)
-    this.#countGaps(gaps)
-  }
-
-  /** What is left of the partition is a gap, and an error tells why. */
-  #giveUp(partition: Partition, from: number, error: ErrorRecord): void {
-    const { end } = partition
-    const virtual = this.#spaces?.virtual
-    if (virtual !== undefined && partition.area !== undefined) {
-      this.#giveUpSpaces(partition, error)
-      return
-    }
-    const lost = clipRuns(this.#runs, from, end).map((run): Gap => ({ ...run, reason: 'error' }))
-    this.#countGaps(virtual === undefined ? lost : virtual.clip(partition, lost))
-    virtual?.lose(from, end)
-    this.#ruleSide?.lose(lost)
-    if (virtual?.isSwapped(from) === true) {
-      const message = `pages held compressed were given up after ${ATTEMPTS} attempts: ${error.message}`
-      this.#deliver([{ type: 'error', gpa: 0, length: 0, error: { ...error, message } }], () => undefined)
-      return
-    }
-    const at = (address: number): string => hex(this.#folded ? unfoldAddress(address) : address)
-    const message = `${at(from)}-${at(end)} was given up after ${ATTEMPTS} attempts: ${error.message}`
-    const range = this.#folded ? { gpa: 0, length: 0 } : { gpa: from, length: end - from }
-    const event: ScanEvent = { type: 'error', ...range, error: { ...error, message } }
-    this.#deliver([event], () => undefined)
-  }
-
-  /** The frames were scanned, but what needs virtual order was not: it counts as failed, though every frame was read. */
-  #giveUpSpaces({ area, bytes }: Partition, error: ErrorRecord): void {
-    const lost = Math.min(bytes, this.#bytesScanned)
-    this.#bytesScanned -= lost
-    this.#bytesUnread += lost
-    this.#bytesFailed += lost
-    const what = area === 'joints' ? 'matches across joints of pages' : 'YARA strings across joints of pages'
-    const message = `${what}: part was given up after ${ATTEMPTS} attempts: ${error.message}`
-    this.#deliver([{ type: 'error', gpa: 0, length: 0, error: { ...error, message } }], () => undefined)
-  }
-
   *#eventsOf(batch: Batch): Generator<ScanEvent> {
     const { contextBytes = 0 } = this.#request
     const partition = this.#partitions[batch.partition]
@@ -418,26 +368,6 @@ export class ScanSession {
     })
   }
 
-  #countGaps(gaps: readonly Gap[]): void {
-    for (const gap of gaps) {
-      this.#bytesUnread += gap.length
-      if (!EXPECTED_GAPS.has(gap.reason)) this.#bytesFailed += gap.length
-    }
-    const ready = this.#gaps.add(gaps)
-    if (ready.length > 0) this.#deliver(this.#gapEvents(ready), () => undefined)
-  }
-
-  /** Pages that were brought back from swap have no address of their own: such a gap is told where it lies in processes. */
-  *#gapEvents(gaps: readonly Gap[]): Generator<GapEvent> {
-    const virtual = this.#spaces?.virtual
-    for (const gap of gaps) {
-      if (virtual?.isSwapped(gap.gpa) === true) yield* virtual.gapsInSwap(gap)
-      else if (this.#folded)
-        yield { type: 'gap', pid: 0, va: unfoldAddress(gap.gpa), length: gap.length, reason: gap.reason }
-      else yield { type: 'gap', ...gap }
-    }
-  }
-
   *#ending(
     compiled: CompiledScan,
     shape: Shape,
@@ -450,25 +380,22 @@ export class ScanSession {
       yield told
     }
     if (this.#live !== undefined) yield* together(this.#live.rest())
-    yield* together(this.#gapEvents(this.#gaps.drain()))
+    yield* together(this.#coverage.rest())
     let absentBytes = 0
     for (const gaps of together(this.#spaces?.absent() ?? [])) {
-      for (const { length, reason } of gaps) {
-        absentBytes += length
-        if (reason === 'unreadable') this.#bytesFailed += length
+      for (const gap of gaps) {
+        absentBytes += gap.length
+        this.#coverage.countAbsent(gap)
       }
       yield gaps
     }
-    this.#bytesUnread += absentBytes
     const virtual = this.#spaces?.virtual
     const limited = this.#ruleSide?.limited() ?? []
     const summary: SummaryEvent = {
       type: 'summary',
       target: this.#target.path,
       bytesTotal: virtual === undefined ? shape.bytesTotal : virtual.plan.union.bytes + absentBytes,
-      bytesScanned: this.#bytesScanned,
-      bytesUnread: this.#bytesUnread,
-      bytesFailed: this.#bytesFailed,
+      ...this.#coverage.bytes,
       matches: this.#gate.count,
       rules: this.#ruleEvents?.held ?? 0,
       ...(limited.length > 0 && { limitedStrings: limited }),
