@@ -25,7 +25,8 @@ export function lengthAtFixedOffset(
     const bytes = new Uint8Array(before.length + found.length)
     bytes.set(before)
     bytes.set(found, before.length)
-    return standsAlone({ bytes, low: 0, high: bytes.length }, before.length, length, wide) ? length : -1
+    // another variant may stand alone where this one does not: "a" before a zero, wide
+    if (standsAlone({ bytes, low: 0, high: bytes.length }, before.length, length, wide)) return length
   }
   return -1
 }

@@ -96,4 +96,17 @@ describe('a text that is asked for at one constant offset', () => {
     if (yara !== undefined && !OTHERWISE.includes(condition))
       expect(ofA(yara.scan(source, DATA).matches)).toEqual(wanted)
   })
+
+  it.each([
+    ['"a" ascii wide fullword', ['0x1 2']],
+    ['"a" nocase ascii wide fullword', ['0x1 2']],
+    ['"a" xor(0-1) ascii wide fullword', ['0x1 2']],
+    ['"a" ascii fullword', []],
+  ] as const)('%s: where the first form is no word by itself, the next one may be', (string, places) => {
+    const source = `rule r { strings: $a = ${string} condition: $a at 1 or true }`
+    const data = Buffer.from('za\0!')
+    const wanted = places.map(place => `r $a ${place}`)
+    expect(answerOf(compileRules([{ source }]), data).matches).toEqual(wanted)
+    if (yara !== undefined) expect(yara.scan(source, data).matches).toEqual(wanted)
+  })
 })
