@@ -1,11 +1,12 @@
 /** Verifies places one by one, whatever kind of part asks for it. */
-import type { Haystack } from '../src/rules/search/fibers.js'
+import { type Haystack, KeptStates } from '../src/rules/search/fibers.js'
 import { codePart, FIXED, FULLWORD, type StringTables } from '../src/rules/search/tables.js'
 import { type Found, standsAlone, Verifier } from '../src/rules/search/verifier.js'
 
 export class PlaceVerifier {
   readonly #tables: StringTables
   readonly #verifiers = new Map<number, Verifier>()
+  readonly #kept = new KeptStates()
   #places = 0
 
   constructor(tables: StringTables) {
@@ -28,7 +29,7 @@ export class PlaceVerifier {
   #verifierOf(part: number): Verifier {
     let verifier = this.#verifiers.get(part)
     if (verifier === undefined) {
-      verifier = new Verifier(codePart(this.#tables, part))
+      verifier = new Verifier(codePart(this.#tables, part), this.#kept)
       this.#verifiers.set(part, verifier)
     }
     return verifier

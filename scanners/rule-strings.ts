@@ -3,7 +3,7 @@
  * tell of the same bytes, each match once, however memory was cut.
  */
 import { openDatabase } from '../src/ffi/vectorscan.js'
-import { type Haystack, SCAN_LIMIT } from '../src/rules/search/fibers.js'
+import { type Haystack, KeptStates, SCAN_LIMIT } from '../src/rules/search/fibers.js'
 import { COMPARED_BYTES } from '../src/rules/search/pairs.js'
 import type { RowTable } from '../src/rules/search/plan.js'
 import { codePart, FIXED, FULLWORD, GIVEN_UP, GREEDY, type StringTables } from '../src/rules/search/tables.js'
@@ -66,6 +66,7 @@ export class RuleStringScanner implements Scanner {
   readonly #pairs: readonly PairGroup[]
   readonly #groups: readonly Group[]
   readonly #verifiers = new Map<number, Verifier>()
+  readonly #kept = new KeptStates()
   /** Parts that take too long to verify; told once. */
   readonly #givenUp = new Set<number>()
   readonly #pending: PendingMatches
@@ -197,7 +198,7 @@ export class RuleStringScanner implements Scanner {
     if (at < this.#start || at >= this.#end + SCAN_LIMIT) return
     let verifier = this.#verifiers.get(part)
     if (verifier === undefined) {
-      verifier = new Verifier(codePart(this.#tables, part))
+      verifier = new Verifier(codePart(this.#tables, part), this.#kept)
       this.#verifiers.set(part, verifier)
     }
     if (this.#givenUp.has(part)) return

@@ -26,6 +26,8 @@ export const MAX_WORK = 1 << 21
 /** States that are remembered, and fibers in all of them. One run may make a state at each byte, and the next shall find them. */
 const MAX_STATES = 3 * SCAN_LIMIT
 const MAX_KEPT = 1 << 18
+/** The same of all machines of a thread: some 600 MB. */
+const MAX_KEPT_BY_ALL = 1 << 22
 const UNKNOWN = -1
 const DEAD = 0
 /** What `\b` looks at. */
@@ -76,6 +78,35 @@ const LIMIT = 1
 const END = 2
 const OTHERS = 3
 
+/** What the machines of one thread remember, all together: there may be thousands, each of which would have its fill. */
+export class KeptStates {
+  readonly #machines: FiberMachine[] = []
+  readonly #most: number
+  #kept = 0
+
+  /** `most` is for tests to lower. */
+  constructor(most = MAX_KEPT_BY_ALL) {
+    this.#most = most
+  }
+
+  get kept(): number {
+    return this.#kept
+  }
+
+  join(machine: FiberMachine): void {
+    this.#machines.push(machine)
+  }
+
+  count(kept: number): void {
+    this.#kept += kept
+  }
+
+  /** Where it is too much all of it is forgotten. No machine may be running. */
+  bound(): void {
+    if (this.#kept > this.#most) for (const machine of this.#machines) machine.forget()
+  }
+}
+
 /** Code from one place on. */
 export class FiberMachine implements Machine {
   readonly #code: Code
@@ -91,12 +122,15 @@ export class FiberMachine implements Machine {
   #table = new Int32Array(0)
   #index = new Map<string, number>()
   #kept = 0
+  readonly #keptByAll: KeptStates
   #first = new Map<Before, number>()
   /** Steps of fibers so far. */
   work = 0
   went = 0
 
-  constructor(code: Code, entry: number, backward: boolean) {
+  constructor(code: Code, entry: number, backward: boolean, keptByAll: KeptStates) {
+    this.#keptByAll = keptByAll
+    keptByAll.join(this)
     this.#code = code
     this.#entry = entry
     this.#backward = backward
@@ -112,7 +146,8 @@ export class FiberMachine implements Machine {
     const backward = this.#backward
     const room = backward ? at - hay.low : hay.high - at
     const most = Math.min(SCAN_LIMIT, room) - (Math.min(SCAN_LIMIT, room) % size)
-    if (this.#kept > MAX_KEPT || this.#states.length > MAX_STATES) this.#forget()
+    if (this.#kept > MAX_KEPT || this.#states.length > MAX_STATES) this.forget()
+    this.#keptByAll.bound()
     const step = backward ? -size : size
     const classes = this.#classes
     const classOf = this.#classOf
@@ -153,10 +188,12 @@ export class FiberMachine implements Machine {
     return isWord(bytes[where] ?? 0) && (size === 1 || bytes[where + 1] === 0) ? 'word' : 'other'
   }
 
-  #forget(): void {
+  /** Forgets all states; they are made again when they are needed. */
+  forget(): void {
     this.#states = []
-    this.#table.fill(UNKNOWN)
+    this.#table = new Int32Array(0)
     this.#index = new Map()
+    this.#keptByAll.count(-this.#kept)
     this.#kept = 0
     this.#first = new Map()
   }
@@ -190,7 +227,9 @@ export class FiberMachine implements Machine {
       this.#table = larger
     }
     this.#index.set(key, index - 1)
-    this.#kept += fibers.length + 8
+    const kept = fibers.length + 8
+    this.#kept += kept
+    this.#keptByAll.count(kept)
     return index - 1
   }
 

@@ -1,7 +1,14 @@
 /** Runs a part's code at an atom: what libyara's `_yr_scan_verify_re_match` tells, match by match. */
 import { type Atom, atomsOf, MAX_ATOM_BYTES } from './atoms.js'
 import { emitCode } from './code.js'
-import { type Arrived, FiberMachine, type Haystack, MAX_WORK, type Machine } from './fibers.js'
+import {
+  type Arrived,
+  FiberMachine,
+  type Haystack,
+  type KeptStates,
+  MAX_WORK,
+  type Machine,
+} from './fibers.js'
 import type { Part } from './parts.js'
 import { RowMachine, type RowStep } from './shortest.js'
 import type { TreeNode } from './tree.js'
@@ -36,20 +43,21 @@ export class Verifier {
   #order = 0
   #found: Found = () => undefined
 
-  constructor(part: Extract<Part, { kind: 'code' }>) {
+  /** `kept`: shared by all verifiers of a thread. */
+  constructor(part: Extract<Part, { kind: 'code' }>, kept: KeptStates) {
     this.#part = part
     this.atoms = atomsOf(part.root)
     if (part.shortest) this.#buildRows(part.root)
-    else this.#buildCode(part.root)
+    else this.#buildCode(part.root, kept)
   }
 
-  #buildCode(root: TreeNode): void {
+  #buildCode(root: TreeNode, kept: KeptStates): void {
     const { forward, backward } = emitCode(root)
     const entries =
       this.atoms.length === 0 ? [root.forward] : this.atoms.map(({ nodes }) => nodes[0]?.forward ?? 0)
-    for (const entry of entries) this.#forward.push(new FiberMachine(forward, entry, false))
+    for (const entry of entries) this.#forward.push(new FiberMachine(forward, entry, false, kept))
     for (const { nodes } of this.atoms)
-      this.#backward.push(new FiberMachine(backward, nodes[0]?.backward ?? 0, true))
+      this.#backward.push(new FiberMachine(backward, nodes[0]?.backward ?? 0, true, kept))
   }
 
   #buildRows(root: TreeNode): void {
