@@ -16,7 +16,7 @@ import type { WordCounts } from './word-counts.js'
 import { type KnownBytes, knownBytes, type Stride, type WordRow, type WordRows, wordRowOf } from './words.js'
 
 /** Changes when tables or what is looked for change: caches are kept by it. */
-export const PLAN_VERSION = 10
+export const PLAN_VERSION = 13
 
 /**
  * What hits mean. A hit of expression i is one of the rows `first[i]` ≤ row < `first[i + 1]`: it ends `distance` bytes behind the place that is
@@ -66,7 +66,7 @@ const CASELESS = 0xdf
 const IS_LITTLE_ENDIAN = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1
 
 /** More rows than this are found faster by pairs of bytes than by Vectorscan. */
-const FEW_ROWS = 60
+const FEW_ROWS = 90
 /** One row of fewer bytes makes the search for all others slower. */
 const SHORT_BYTES = 4
 
