@@ -3,7 +3,7 @@ import type { MemoryRun } from '../../core/memory.js'
 import type { Rule } from '../../rules/ast.js'
 import type { OffsetColumns } from '../../rules/search/columns.js'
 import { mayHoldWith } from '../../rules/string-needs.js'
-import { nextRegionAt, regionAt } from './regions.js'
+import { nextRegionAt, regionAt, regionsOf } from './regions.js'
 import type { RuleMemory } from './rule-memory.js'
 
 /** Regions of one space that strings of one rule are looked for in. */
@@ -34,7 +34,9 @@ export function regionsWithStrings(
       else cut ||= !regions.has(region.gpa)
       i = columns.firstFrom(nextRegionAt(run, address))
     }
-  // a string that counts at one offset of the whole may stand elsewhere in a region
+  // a string that counts at one offset was looked for there in the whole, and may stand there in each region
+  const inEach = space.filesize !== undefined && strings.some(({ fixedOffset }) => fixedOffset !== undefined)
+  for (const region of (inEach && regionsOf(space.runs)) || []) regions.set(region.gpa, region)
   const anywhere = strings.map(({ id, fixedOffset }) => fixedOffset !== undefined || limited.has(id))
   const mayHold = (region: MemoryRun): boolean =>
     mayHoldWith(condition, index => anywhere[index] === true || beginsIn(found[index], region))

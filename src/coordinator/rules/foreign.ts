@@ -54,11 +54,13 @@ export class ForeignRules implements Disposable {
   /** Where enough strings of the rule are, and what the rule asks for besides strings holds. */
   #regionsOf(rule: Rule, space: RuleMemory, limited: ReadonlySet<number>): readonly MemoryRun[] {
     const { regions, cut } = regionsWithStrings(rule, space, limited)
-    if (cut || regions.length > MAX_REGIONS) this.cut.add(rule)
-    const looked = regions.slice(0, MAX_REGIONS)
     const guard = this.#guards.guard[rule.index] ?? NO_GUARD
-    if (guard === NO_GUARD) return looked
-    return looked.filter(region => this.#checks.mayHold(guard, regionSpace(space, region)))
+    const asked =
+      guard === NO_GUARD
+        ? regions
+        : regions.filter(region => this.#checks.mayHold(guard, regionSpace(space, region)))
+    if (cut || asked.length > MAX_REGIONS) this.cut.add(rule)
+    return asked.slice(0, MAX_REGIONS)
   }
 
   #holdsIn(rule: Rule, engine: YaraEngine, bytes: Uint8Array): boolean {

@@ -94,6 +94,14 @@ describe('YARA-X is asked', () => {
     const { hints } = await scanRules(file('regions', bytes), { patterns: rules(SOURCE) })
     expect(hints.some(hint => /^odd could not be evaluated/.test(hint))).toBe(asked)
   })
+
+  it('where a file begins, if a string must stand at its beginning', async () => {
+    const bytes = Buffer.alloc(48 * MIB)
+    bytes.write('MZ', 16 * MIB)
+    const source = 'import "pe" rule odd { strings: $a = "MZ" condition: $a at 0 and pe.no_such_field == 3 }'
+    const { hints } = await scanRules(file('files', bytes), { patterns: rules(source) })
+    expect(hints.at(-1)).toMatch(/^odd could not be evaluated/)
+  })
 })
 
 describe('what a person should know of rules', () => {
