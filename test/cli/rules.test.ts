@@ -247,10 +247,13 @@ describe('vmsift scan with rules', () => {
 
   it('ends at once on Ctrl-C, within a rule that takes long too', async () => {
     const long = join(folder, 'long.yar')
-    writeFileSync(
-      long,
-      'rule first { condition: true } rule long { condition: for all i in (0..16000000) : ( i >= 0 and not (for any j in (0..i) : ( j < 0 )) ) }',
+    // each takes some seconds
+    const rules = Array.from(
+      { length: 8 },
+      (_, n) =>
+        `rule long${n} { condition: for all i in (${n}..16000000) : ( i >= 0 and not (for any j in (0..i) : ( j < 0 )) ) }`,
     )
+    writeFileSync(long, `rule first { condition: true } ${rules.join(' ')}`)
     const { child, result } = startCli(['scan', image, '--input-format', 'raw', '--yara', long, '--json'])
     let killed = 0
     setTimeout(() => {
