@@ -4,7 +4,9 @@
  */
 import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { PairFinder } from '../../scanners/pair-finder.js'
 import { RuleStringScanner } from '../../scanners/rule-strings.js'
+import { WordFinder } from '../../scanners/word-finder.js'
 import { openDatabase } from '../../src/ffi/vectorscan.js'
 import { openTarget } from '../../src/index.js'
 import { compileStrings } from '../../src/patterns/compile-strings.js'
@@ -55,7 +57,12 @@ async function searched(bench: Bench, image: string, bytes: number, count: numbe
   const length = Math.min(bytes, MOST_SEARCHED)
   using target = await openTarget(image, { format: 'raw' })
   using scanner = new RuleStringScanner(tables)
-  const finders = tables.groups.map(({ database, longest }) => openDatabase(database, longest))
+  const databases = tables.groups.map(({ database, longest }) => openDatabase(database, longest))
+  const ignored = (): void => undefined
+  const finders = [
+    new WordFinder(tables.words, ignored),
+    ...tables.pairs.map(table => new PairFinder(table, ignored)),
+  ]
   const { memory } = target
   let matches = 0
   const samples = await alternate(
@@ -65,7 +72,8 @@ async function searched(bench: Bench, image: string, bytes: number, count: numbe
         run: () => {
           for (let at = 0; at < length; at += BLOCK_BYTES) {
             const window = memory.window(at, Math.min(BLOCK_BYTES, length - at)).bytes
-            for (const finder of finders) finder.scan(window, Number.POSITIVE_INFINITY)
+            for (const database of databases) database.scan(window, Number.POSITIVE_INFINITY)
+            for (const finder of finders) finder.scan(window, 0, window.length)
           }
         },
       },
@@ -78,7 +86,7 @@ async function searched(bench: Bench, image: string, bytes: number, count: numbe
     ],
     bench.rounds,
   )
-  for (const finder of finders) finder[Symbol.dispose]()
+  for (const database of databases) database[Symbol.dispose]()
   const measures = samples.map(({ name, seconds }) => throughput(name, length, seconds))
   bench.report.add({
     suite: SUITE,
