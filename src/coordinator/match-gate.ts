@@ -3,7 +3,7 @@ import type { MatchEvent } from '../scan/events.js'
 import type { Ambiguity } from '../space/placement.js'
 import type { LiveScan } from './live-scan.js'
 import { OnceOnly } from './once-only.js'
-import { TOLD_TOGETHER } from './together.js'
+import { together } from './together.js'
 
 export interface GateOptions {
   /** Matches that are told at most. */
@@ -79,8 +79,8 @@ export class MatchGate {
   *heldBack(): Generator<Passed> {
     for (const match of this.#once.rest()) this.#held.push(match)
     if (this.#sort) this.#held.sort(byPlace)
-    for (let at = 0; at < this.#held.length; at += TOLD_TOGETHER) {
-      const passed = this.passAll(this.#held.slice(at, at + TOLD_TOGETHER))
+    for (const matches of together(this.#held)) {
+      const passed = this.passAll(matches)
       yield passed
       if (passed.isFull) return
     }
