@@ -284,13 +284,18 @@ function hasLiteralPair(row: readonly ByteStep[]): boolean {
 
 /** How much a byte says: what stands everywhere in memory says little. */
 function bitsOf({ members }: ByteStep): number {
+  return -Math.log2(shareOfAll(members))
+}
+
+/** How often one of these bytes stands in memory, roughly. */
+export function shareOfAll(members: readonly number[]): number {
   let share = 0
   for (const byte of members) share += shareOf(byte)
-  return -Math.log2(Math.min(1, share))
+  return Math.min(1, share)
 }
 
 /** How often a byte stands in memory, roughly: half of it is zeros. */
-export function shareOf(byte: number): number {
+function shareOf(byte: number): number {
   if (byte === 0) return 1 / 2
   if (byte === 0xff) return 1 / 16
   if (byte === 0x20) return 1 / 64

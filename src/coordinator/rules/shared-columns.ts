@@ -1,4 +1,5 @@
 /** Plain data with columns in shared memory, to be written and read: a serializer takes no shared memory itself. */
+import { sharedColumn } from '../../rules/search/shared-column.js'
 
 /** Columns as copies in memory of their own, shared buffers as columns of bytes. */
 export function outOfSharedMemory(value: unknown): unknown {
@@ -20,8 +21,6 @@ export function inSharedMemory(value: unknown): unknown {
 }
 
 function shared(column: Uint8Array): Uint8Array {
-  const Column = column.constructor as Uint8ArrayConstructor
-  const copy = new Column(new SharedArrayBuffer(column.byteLength))
-  copy.set(column)
-  return copy
+  // whatever its type is
+  return sharedColumn(column.constructor as Uint8ArrayConstructor, column)
 }

@@ -3,9 +3,10 @@
  * table of all pairs tells which rows may stand there, and what else is known of a row is compared at once. However many rows there are,
  * memory is looked at once.
  */
-import { shareOf } from '../../patterns/anchors.js'
+import { shareOfAll } from '../../patterns/anchors.js'
 import { ANY_BYTE, setMembers } from '../../patterns/byte-set.js'
 import type { ByteSet } from '../../patterns/node.js'
+import { sharedColumn } from './shared-column.js'
 import type { WordCounts } from './word-counts.js'
 
 /** A row that is looked for. */
@@ -120,11 +121,13 @@ function cellOf(set: ByteSet): Cell {
     const mask = 0xff & ~(either ^ all)
     let combinations = 1
     for (let bit = 1; bit < 256; bit <<= 1) if ((mask & bit) === 0) combinations *= 2
-    const share = Math.min(
-      1,
-      members.reduce((sum, byte) => sum + shareOf(byte), 0),
-    )
-    cell = { members, value: all & mask, mask, exact: members.length === combinations, share }
+    cell = {
+      members,
+      value: all & mask,
+      mask,
+      exact: members.length === combinations,
+      share: shareOfAll(members),
+    }
     CELLS.set(set, cell)
   }
   return cell
@@ -151,18 +154,16 @@ export function pairTableOf(rows: readonly PairRow[], mostLinks = MOST_LINKS): P
     lists.add(index, cellOf(sets[pair] as ByteSet), cellOf(sets[pair + 1] ?? ANY_BYTE))
   // what masks do not tell is looked up in sets, equal ones once
   const checked = rows.map(({ sets }) => [...sets.keys()].filter(at => !cellOf(sets[at] as ByteSet).exact))
-  const checks = checked.reduce((sum, { length }) => sum + length, 0)
-  const setPlaces = new Map<string, number>()
-  for (const [index, { sets }] of rows.entries())
-    for (const at of checked[index] as number[]) {
-      const key = (sets[at] as ByteSet).join()
-      if (!setPlaces.has(key)) setPlaces.set(key, setPlaces.size)
-    }
+  const checkedSets = rows.flatMap(({ sets }, index) =>
+    (checked[index] as number[]).map(at => sets[at] as ByteSet),
+  )
+  const distinct = new Map(checkedSets.map(set => [set.join(), set]))
+  const placeOf = new Map([...distinct.keys()].map((key, place) => [key, place]))
   const links = lists.row.length - 1
   const rowsAt = LINKS_AT + LINK * links
   const checksAt = rowsAt + ROW_RECORD * rows.length
-  const setsAt = checksAt + CHECK * checks
-  const image = new Uint8Array(new SharedArrayBuffer(setsAt + SET_BYTES * setPlaces.size))
+  const setsAt = checksAt + CHECK * checkedSets.length
+  const image = new Uint8Array(new SharedArrayBuffer(setsAt + SET_BYTES * distinct.size))
   const table = new DataView(image.buffer)
   const linkAddress = (link: number): number => (link === 0 ? 0 : LINKS_AT + LINK * (link - 1))
   image.set(lists.filter)
@@ -188,25 +189,40 @@ export function pairTableOf(rows: readonly PairRow[], mostLinks = MOST_LINKS): P
     table.setUint32(numbers + 8, sets.length, true)
     table.setUint32(numbers + 12, check, true)
     for (const byte of checked[index] as number[]) {
-      const key = (sets[byte] as ByteSet).join()
+      const place = placeOf.get((sets[byte] as ByteSet).join()) as number
       table.setUint32(check, byte, true)
-      table.setUint32(check + ADDRESS, setsAt + SET_BYTES * (setPlaces.get(key) as number), true)
+      table.setUint32(check + ADDRESS, setsAt + SET_BYTES * place, true)
       check += CHECK
     }
     table.setUint32(numbers + 16, check, true)
   }
-  for (const [key, place] of setPlaces)
-    for (const [word, bits] of key.split(',').entries())
-      table.setInt32(setsAt + SET_BYTES * place + 4 * word, Number(bits), true)
+  for (const [place, set] of [...distinct.values()].entries())
+    for (const [word, bits] of set.entries())
+      table.setInt32(setsAt + SET_BYTES * place + 4 * word, bits, true)
   return {
     image,
     mostRows: lists.mostRows,
     quiet: !rows.some(standsInZeros),
-    part: columnOf(Uint32Array, rows, ({ part }) => part),
-    sub: columnOf(Uint32Array, rows, ({ sub }) => sub),
-    distance: columnOf(Int32Array, rows, ({ distance }) => distance),
-    length: columnOf(Uint8Array, rows, ({ sets }) => sets.length),
-    whole: columnOf(Uint8Array, rows, ({ whole }) => (whole ? 1 : 0)),
+    part: sharedColumn(
+      Uint32Array,
+      rows.map(({ part }) => part),
+    ),
+    sub: sharedColumn(
+      Uint32Array,
+      rows.map(({ sub }) => sub),
+    ),
+    distance: sharedColumn(
+      Int32Array,
+      rows.map(({ distance }) => distance),
+    ),
+    length: sharedColumn(
+      Uint8Array,
+      rows.map(({ sets }) => sets.length),
+    ),
+    whole: sharedColumn(
+      Uint8Array,
+      rows.map(({ whole }) => (whole ? 1 : 0)),
+    ),
   }
 }
 
@@ -271,14 +287,4 @@ class PairLists {
     made.set(next, link)
     return link
   }
-}
-
-function columnOf<Column extends Uint32Array | Int32Array | Uint8Array>(
-  type: { new (buffer: SharedArrayBuffer): Column; readonly BYTES_PER_ELEMENT: number },
-  rows: readonly PairRow[],
-  of: (row: PairRow) => number,
-): Column {
-  const column = new type(new SharedArrayBuffer(rows.length * type.BYTES_PER_ELEMENT))
-  for (const [at, row] of rows.entries()) column[at] = of(row)
-  return column
 }

@@ -2,7 +2,7 @@
  * Which bytes of a part Vectorscan looks for: a short row that every match holds at a known place, as rare as can be had. It takes rows of
  * literal bytes, or of literals and sets with two literals side by side (docs/DECISIONS.md); what has neither is looked for as pairs.
  */
-import { anchorsOf, shareOf } from '../../patterns/anchors.js'
+import { anchorsOf, shareOfAll } from '../../patterns/anchors.js'
 import { isLetter, setMembers } from '../../patterns/byte-set.js'
 import { lengthsOf } from '../../patterns/measure.js'
 import type { ByteSet, PatternNode } from '../../patterns/node.js'
@@ -73,10 +73,8 @@ function cellOf(set: ByteSet): Cell {
 function newCell(set: ByteSet): Cell {
   const members = setMembers(set)
   const literal = members.length === 1 || isCaseless(set)
-  let share = 0
-  for (const byte of members) share += shareOf(byte)
   const node: PatternNode = members.length === 1 ? { kind: 'literal', bytes: members } : { kind: 'set', set }
-  return { set, node, literal, bits: -Math.log2(Math.min(1, share)) }
+  return { set, node, literal, bits: -Math.log2(shareOfAll(members)) }
 }
 
 /**

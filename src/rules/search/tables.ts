@@ -6,6 +6,7 @@
 import { type PairTable, pairTableOf } from './pairs.js'
 import type { Part } from './parts.js'
 import type { PlannedStrings, RowTable } from './plan.js'
+import { sharedColumn } from './shared-column.js'
 import { decodeTree, encodeTree } from './tree-text.js'
 import { type WordTable, wordTableOf } from './words.js'
 
@@ -80,13 +81,25 @@ export function tablesOf(
     codes.push(codeCount)
   }
   return {
-    string: words(parts.map(part => part.string)),
-    link: words(parts.map(part => part.link)),
-    flags: octets(parts.map(flagsOf)),
-    gapMin: doubles(parts.map(part => part.gapMin)),
-    gapMax: doubles(parts.map(part => part.gapMax)),
-    variants: words(variants),
-    bytes: words(bytes),
+    string: sharedColumn(
+      Uint32Array,
+      parts.map(part => part.string),
+    ),
+    link: sharedColumn(
+      Uint32Array,
+      parts.map(part => part.link),
+    ),
+    flags: sharedColumn(Uint8Array, parts.map(flagsOf)),
+    gapMin: sharedColumn(
+      Float64Array,
+      parts.map(part => part.gapMin),
+    ),
+    gapMax: sharedColumn(
+      Float64Array,
+      parts.map(part => part.gapMax),
+    ),
+    variants: sharedColumn(Uint32Array, variants),
+    bytes: sharedColumn(Uint32Array, bytes),
     values: joined(
       all.map(({ values }) => values),
       byteCount,
@@ -95,8 +108,11 @@ export function tablesOf(
       all.map(({ masks }) => masks),
       byteCount,
     ),
-    variantWide: octets(all.map(({ wide }) => (wide ? 1 : 0))),
-    codes: words(codes),
+    variantWide: sharedColumn(
+      Uint8Array,
+      all.map(({ wide }) => (wide ? 1 : 0)),
+    ),
+    codes: sharedColumn(Uint32Array, codes),
     code: joined([new TextEncoder().encode(code.join(''))], codeCount),
     words: wordTableOf(plan.words),
     groups: plan.groups.map(({ rows, longest, expressions }) => ({
@@ -147,27 +163,13 @@ function flagsOf(part: Part): number {
 }
 
 function sharedRows({ first, part, sub, distance, whole }: RowTable): RowTable {
-  const signed = new Int32Array(new SharedArrayBuffer(distance.length * 4))
-  signed.set(distance)
-  return { first: words(first), part: words(part), sub: words(sub), distance: signed, whole: octets(whole) }
-}
-
-function words(values: ArrayLike<number>): Uint32Array {
-  const column = new Uint32Array(new SharedArrayBuffer(values.length * 4))
-  column.set(values)
-  return column
-}
-
-function doubles(values: ArrayLike<number>): Float64Array {
-  const column = new Float64Array(new SharedArrayBuffer(values.length * 8))
-  column.set(values)
-  return column
-}
-
-function octets(values: ArrayLike<number>): Uint8Array {
-  const column = new Uint8Array(new SharedArrayBuffer(values.length))
-  column.set(values)
-  return column
+  return {
+    first: sharedColumn(Uint32Array, first),
+    part: sharedColumn(Uint32Array, part),
+    sub: sharedColumn(Uint32Array, sub),
+    distance: sharedColumn(Int32Array, distance),
+    whole: sharedColumn(Uint8Array, whole),
+  }
 }
 
 function joined(pieces: readonly Uint8Array[], length: number): Uint8Array {

@@ -7,6 +7,7 @@
 import { setMembers } from '../../patterns/byte-set.js'
 import type { ByteSet } from '../../patterns/node.js'
 import { isCaseless } from './rows.js'
+import { sharedColumn } from './shared-column.js'
 import { FOLD, foldedWord, HASH, SECOND_HASH, WORD_BYTES, type WordCounts } from './word-counts.js'
 
 /** From one word that is looked at to the next. */
@@ -224,10 +225,22 @@ export function wordTableOf({ stride, rows }: WordRows): WordTable {
     slots: slotsAt,
     rows: rowsAt,
     mostUses,
-    part: columnOf(Uint32Array, rows, ({ part }) => part),
-    sub: columnOf(Uint32Array, rows, ({ sub }) => sub),
-    distance: columnOf(Int32Array, rows, ({ distance }) => distance),
-    length: columnOf(Uint8Array, rows, ({ values }) => values.length),
+    part: sharedColumn(
+      Uint32Array,
+      rows.map(({ part }) => part),
+    ),
+    sub: sharedColumn(
+      Uint32Array,
+      rows.map(({ sub }) => sub),
+    ),
+    distance: sharedColumn(
+      Int32Array,
+      rows.map(({ distance }) => distance),
+    ),
+    length: sharedColumn(
+      Uint8Array,
+      rows.map(({ values }) => values.length),
+    ),
   }
 }
 
@@ -244,14 +257,4 @@ function filterWord(table: DataView, word: number, filterBits: number): void {
 /** Log2 of `count`, rounded up. */
 function bitsOf(count: number): number {
   return Math.ceil(Math.log2(Math.max(2, count)))
-}
-
-function columnOf<Column extends Uint32Array | Int32Array | Uint8Array>(
-  type: { new (buffer: SharedArrayBuffer): Column; readonly BYTES_PER_ELEMENT: number },
-  rows: readonly WordRow[],
-  of: (row: WordRow) => number,
-): Column {
-  const column = new type(new SharedArrayBuffer(rows.length * type.BYTES_PER_ELEMENT))
-  for (const [at, row] of rows.entries()) column[at] = of(row)
-  return column
 }
